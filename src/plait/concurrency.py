@@ -1,0 +1,934 @@
+"""What differs by colour: doing several things at once, in threads or in tasks, under one bound, leaving nothing behind.
+
+Everything comes in pairs that agree on meaning (``gather``/``agather``, ``as_completed``/``aas_completed``,
+``fan_in``/``afan_in``, ``tee``/``atee``), so that the nodes above are twins. The bodies differ, since threads wait and
+tasks are awaited; the rules are the same:
+
+- A *strand* is a thread or task that runs steps. The caller of a verb is the first. ``Permits`` count how many more
+  may run at once in the whole call. Nobody ever waits for a permit: a fan-out takes those that are free and does the
+  rest itself, so no nesting can deadlock, a limit of k means at most k leaf calls at once, and 1 means in sequence.
+- Strands pull their work from one shared iterator; there is no future and no thread per item.
+- The first failure stops the pulling; tasks are cancelled, threads finish what they hold. Whatever was started has
+  ended when the call returns, raises or is closed. The first exception is raised as it is, never in a group.
+- Each strand runs in its own copy of the caller's context.
+
+Threads are kept for the next call in one pool, made at first use; it holds no object of a call once that has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextvars import Context, copy_context
+from functools import partial
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "Permits",
+    "aas_completed",
+    "aclose_all",
+    "acollect",
+    "afan_in",
+    "agather",
+    "aiter_in_thread",
+    "aonce",
+    "as_completed",
+    "atee",
+    "atransform_in_thread",
+    "close_all",
+    "fan_in",
+    "gather",
+    "in_thread",
+    "tee",
+]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+DEFAULT_CONCURRENCY: Final = 16
+"""Items of a batch that run at once when nothing else is said: the same for threads and tasks on every machine."""
+
+_MAX_THREADS: Final = 64
+_IDLE_SECONDS: Final = 10.0
+_END: Final[Any] = object()
+
+
+class Permits:
+    """How many more strands a call may start, under those of the call around it; never waits."""
+
+    __slots__ = ("_free", "_lock", "_parent")
+
+    def __init__(self, limit: int, parent: Permits | None = None) -> None:
+        self._free = limit - 1  # the strand of the caller runs already
+        self._lock = threading.Lock()
+        self._parent = parent
+
+    def take(self) -> bool:
+        with self._lock:
+            if self._free < 1:
+                return False
+            self._free -= 1
+        if self._parent is not None and not self._parent.take():
+            self._add()
+            return False
+        return True
+
+    def give(self) -> None:
+        self._add()
+        if self._parent is not None:
+            self._parent.give()
+
+    def lend(self) -> None:
+        """Let others have the caller's own strand, which will only wait until these permits are dropped."""
+        self._add()
+
+    def _add(self) -> None:
+        with self._lock:
+            self._free += 1
+
+
+def _take(permits: Permits | None) -> bool:
+    return permits is None or permits.take()
+
+
+def _give(permits: Permits | None) -> None:
+    if permits is not None:
+        permits.give()
+
+
+# ---------------------------------------------------------------------------------------------------------- threads
+
+
+class _Pool:
+    """Threads that wait a while for the next job; at most ``size``, unless a job of the pool itself needs one more."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._reset()
+
+    def _reset(self) -> None:
+        self._wake = threading.Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._idle = 0
+        self._threads = 0
+        self._inside = threading.local()
+
+    def start(self, job: Callable[[], None], *, queue: bool = False, sure: bool = False) -> bool:
+        """Run ``job`` in a thread; when all are busy put it in the queue, start one more to be sure, or refuse it."""
+        with self._wake:
+            if self._idle > len(self._jobs):
+                self._jobs.append(job)
+                self._wake.notify()
+                return True
+            sure = sure or (queue and getattr(self._inside, "job", False))  # a job that waits for another
+            if self._threads >= self._size and not sure:
+                if queue:
+                    self._jobs.append(job)
+                return queue
+            self._threads += 1
+        threading.Thread(target=self._work, args=(job,), name="plait", daemon=True).start()
+        return True
+
+    def _work(self, job: Callable[[], None] | None) -> None:
+        self._inside.job = True
+        while job is not None:
+            job()
+            job = None  # what a call used must not outlive it
+            job = self._next()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._wake:
+            self._idle += 1
+            while not self._jobs and self._wake.wait(_IDLE_SECONDS):
+                pass
+            self._idle -= 1
+            if self._jobs:
+                return self._jobs.popleft()
+            self._threads -= 1
+            return None
+
+
+_pool: Final = _Pool(_MAX_THREADS)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool._reset)  # pyright: ignore[reportPrivateUsage]  # threads do not survive a fork
+
+
+class _Crew:
+    """The threads of one eager fan-out."""
+
+    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], width: int, permits: Permits | None) -> None:
+        self.call = call
+        self.jobs = enumerate(items)
+        self.helpers_wanted = min(width, length_hint(items, width)) - 1
+        self.permits = permits
+        self.context = copy_context()
+        self.pulling = threading.Lock()
+        self.changed = threading.Condition()
+        self.helpers = 0
+        self.stopped = False
+        self.error: BaseException | None = None
+        self.results: dict[int, Any] = {}
+
+    def run(self) -> list[Any]:
+        self.recruit()
+        try:
+            self.context.copy().run(self.work)
+        finally:
+            self.join()
+        try:
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.error = None  # the traceback holds this crew
+        return [self.results[index] for index in range(len(self.results))]
+
+    def recruit(self) -> None:
+        while self.helpers < self.helpers_wanted and _take(self.permits):
+            with self.changed:
+                self.helpers += 1
+            if not _pool.start(partial(self.help, self.context.copy())):
+                self.leave()
+                return
+
+    def help(self, context: Context) -> None:
+        try:
+            context.run(self.work)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        _give(self.permits)
+        with self.changed:
+            self.helpers -= 1
+            self.changed.notify_all()
+
+    def work(self) -> None:
+        try:
+            while (job := self.pull()) is not None:
+                if self.permits is not None:
+                    self.recruit()  # somebody may have given a permit back
+                self.results[job[0]] = self.call(job[1])
+        except BaseException as error:
+            with self.changed:
+                self.error = self.error or error
+                self.stopped = True
+
+    def pull(self) -> tuple[int, Any] | None:
+        with self.pulling:
+            job = None if self.stopped else next(self.jobs, None)
+            if job is None:
+                self.stopped = True
+            return job
+
+    def join(self) -> None:
+        try:
+            with self.changed:
+                while self.helpers:
+                    self.changed.wait()
+        except BaseException:  # an interrupt: start nothing more, and wait for what runs
+            self.stopped = True
+            with self.changed:
+                while self.helpers:
+                    self.changed.wait()
+            raise
+
+
+def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None) -> list[R]:
+    """``[call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
+    return _Crew(call, items, width, permits).run()
+
+
+class _Window:
+    """The threads of one lazy fan-out: they pull only while fewer than ``size`` results wait for the consumer."""
+
+    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], permits: Permits | None, size: int) -> None:
+        self.call = call
+        self.jobs = enumerate(items)
+        self.permits = permits
+        self.size = size
+        self.context = copy_context()
+        self.pulling = threading.Lock()
+        self.changed = threading.Condition()
+        self.helpers = 0
+        self.open = 0  # pulled and not yet handed to the consumer
+        self.stopped = False
+        self.error: BaseException | None = None
+        self.ready: dict[int, Any] = {}
+
+    def recruit(self, width: int) -> None:
+        while (
+            not self.stopped and self.helpers < width and self.open + self.helpers < self.size and _take(self.permits)
+        ):
+            with self.changed:
+                self.helpers += 1
+            if not _pool.start(partial(self.help, self.context.copy())):
+                self.leave()
+                return
+
+    def help(self, context: Context) -> None:
+        try:
+            while context.run(self.step):
+                pass
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        _give(self.permits)
+        with self.changed:
+            self.helpers -= 1
+            self.changed.notify_all()
+
+    def step(self) -> bool:
+        """Do one item; False when there is none to do now."""
+        try:
+            job = self.pull()
+            if job is None:
+                return False
+            result = self.call(job[1])
+        except BaseException as error:
+            with self.changed:
+                self.error = self.error or error
+                self.stopped = True
+            return False
+        with self.changed:
+            self.ready[job[0]] = result
+            self.changed.notify_all()
+        return True
+
+    def pull(self) -> tuple[int, Any] | None:
+        with self.pulling:
+            if self.stopped or self.open >= self.size:
+                return None
+            job = next(self.jobs, None)
+            if job is None:
+                self.stopped = True
+                return None
+            with self.changed:
+                self.open += 1
+            return job
+
+    def take(self, wanted: int | None) -> tuple[int, Any] | None:
+        """The result ``wanted`` (any, for None), waiting for it; None when there will be none or nobody works."""
+        with self.changed:
+            while True:
+                index = next(iter(self.ready), None) if wanted is None else wanted
+                if index in self.ready:
+                    self.open -= 1
+                    return index, self.ready.pop(index)
+                if self.error is not None or not self.helpers:
+                    return None
+                self.changed.wait()
+
+    def idle(self) -> bool:
+        """Whether nothing is left, under way or waiting to be taken."""
+        with self.changed:
+            return not self.helpers and not self.ready
+
+    def join(self) -> None:
+        self.stopped = True
+        with self.changed:
+            while self.helpers:
+                self.changed.wait()
+
+
+def as_completed(
+    call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None, *, window: int, ordered: bool
+) -> Generator[tuple[int, R], None, None]:
+    """``(index, call(item))`` as each is done, or in order; at most ``window`` items are pulled and not yet taken."""
+    team = _Window(call, items, permits, window)
+    taken = 0
+    try:
+        while team.error is None:
+            team.recruit(width)
+            found = team.take(taken if ordered else None)
+            if found is not None:
+                taken += 1
+                yield found
+            elif not team.context.copy().run(team.step) and team.idle():
+                break
+        team.join()
+        if team.error is not None:
+            raise team.error
+    finally:
+        team.join()
+        team.error = None  # the traceback holds this team
+
+
+class _Funnel:
+    """The threads of one fan-in: each runs whole streams, and is at most one chunk ahead of the consumer."""
+
+    def __init__(self, sources: Iterable[tuple[Any, Iterator[Any]]]) -> None:
+        self.sources = deque(sources)
+        self.context = copy_context()
+        self.changed = threading.Condition()
+        self.helpers = 0
+        self.chunk: Any = _END
+        self.stopped = False
+        self.error: BaseException | None = None
+
+    def recruit(self, permits: Permits | None, sure: bool) -> None:
+        for _ in range(len(self.sources)):
+            if not _take(permits):
+                return
+            with self.changed:
+                self.helpers += 1
+            if not _pool.start(partial(self.help, self.context.copy(), permits), sure=sure):
+                self.leave(permits)
+                return
+
+    def help(self, context: Context, permits: Permits | None) -> None:
+        try:
+            context.run(self.pump)
+        finally:
+            self.leave(permits)
+
+    def leave(self, permits: Permits | None) -> None:
+        _give(permits)
+        with self.changed:
+            self.helpers -= 1
+            self.changed.notify_all()
+
+    def pump(self) -> None:
+        try:
+            while (found := self.next_source()) is not None:
+                key, source = found
+                try:
+                    for chunk in source:
+                        if not self.put((key, chunk)):
+                            return
+                finally:
+                    close_all([source])
+        except BaseException as error:
+            with self.changed:
+                self.error = self.error or error
+                self.stopped = True
+
+    def next_source(self) -> tuple[Any, Iterator[Any]] | None:
+        with self.changed:
+            return self.sources.popleft() if self.sources and not self.stopped else None
+
+    def put(self, chunk: Any) -> bool:
+        with self.changed:
+            while self.chunk is not _END and not self.stopped:
+                self.changed.wait()
+            if self.stopped:
+                return False
+            self.chunk = chunk
+            self.changed.notify_all()
+            return True
+
+    def take(self) -> Any:
+        with self.changed:
+            while self.chunk is _END and self.helpers and not self.stopped:
+                self.changed.wait()
+            chunk, self.chunk = self.chunk, _END
+            self.changed.notify_all()
+            return chunk
+
+    def join(self) -> None:
+        with self.changed:
+            self.stopped = True
+            self.changed.notify_all()
+            while self.helpers:
+                self.changed.wait()
+
+
+def fan_in(
+    sources: Iterable[tuple[T, Iterator[R]]], permits: Permits | None, *, sure: bool = False
+) -> Generator[tuple[T, R], None, None]:
+    """``(key, chunk)`` of several streams as they come; without a free permit or thread, one after the other.
+
+    ``sure``: with a thread for each, whatever it takes.
+    """
+    funnel = _Funnel(sources)
+    try:
+        funnel.recruit(permits, sure)
+        while (found := funnel.take()) is not _END:
+            yield found
+        funnel.join()
+        if funnel.error is not None:
+            raise funnel.error
+        while funnel.sources:
+            key, source = funnel.sources.popleft()
+            try:
+                for chunk in source:
+                    yield key, chunk
+            finally:
+                close_all([source])
+    finally:
+        funnel.join()
+        funnel.error = None  # the traceback holds this funnel
+        close_all(source for _, source in funnel.sources)
+
+
+def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T]) -> list[Iterator[T]]:
+    """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any thread may pull any."""
+    shared, pulling = _Tee(count, fork), threading.Lock()
+    return [shared.branch(chunks, pulling, index) for index in range(count)]
+
+
+def atee(chunks: AsyncIterator[T], count: int, fork: Callable[[T], T]) -> list[AsyncIterator[T]]:  # twin: its lock
+    """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any task may pull any."""
+    import asyncio
+
+    shared, pulling = _Tee(count, fork), asyncio.Lock()
+    return [shared.abranch(chunks, pulling, index) for index in range(count)]
+
+
+class _Tee:
+    """The chunks that some branch has pulled and others have not; knows how the source ended."""
+
+    def __init__(self, count: int, fork: Callable[[Any], Any]) -> None:
+        self.fork = fork
+        self.buffers: list[deque[Any] | None] = [deque() for _ in range(count)]
+        self.ended = False
+        self.error: BaseException | None = None
+
+    def spread(self, chunk: Any) -> None:
+        for buffer in self.buffers:
+            if buffer is not None:
+                buffer.append(self.fork(chunk))
+
+    def missing(self, buffer: deque[Any]) -> bool:
+        """Whether somebody has to pull for this branch; raises what the source raised to another one."""
+        if not buffer and self.error is not None:
+            raise self.error
+        return not buffer and not self.ended
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error if isinstance(error, Exception) else RuntimeError("a branch that read the input was stopped")
+
+    def branch(self, chunks: Iterator[Any], pulling: threading.Lock, index: int) -> Generator[Any, None, None]:
+        buffer = self.buffers[index] or deque()
+        self.buffers[index] = buffer
+        try:
+            while True:
+                with pulling:
+                    if self.missing(buffer):
+                        self.pull(chunks)
+                if not buffer:
+                    return
+                yield buffer.popleft()
+        finally:
+            self.buffers[index] = None  # who has left must not be stored for
+
+    def pull(self, chunks: Iterator[Any]) -> None:
+        try:
+            chunk = next(chunks, _END)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if chunk is _END:
+            self.ended = True
+        else:
+            self.spread(chunk)
+
+    async def abranch(self, chunks: AsyncIterator[Any], pulling: Any, index: int) -> AsyncGenerator[Any, None]:
+        buffer = self.buffers[index] or deque()
+        self.buffers[index] = buffer
+        try:
+            while True:
+                async with pulling:
+                    if self.missing(buffer):
+                        await self.apull(chunks)
+                if not buffer:
+                    return
+                yield buffer.popleft()
+        finally:
+            self.buffers[index] = None  # who has left must not be stored for
+
+    async def apull(self, chunks: AsyncIterator[Any]) -> None:
+        try:
+            chunk = await anext(chunks, _END)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if chunk is _END:
+            self.ended = True
+        else:
+            self.spread(chunk)
+
+
+def close_all(streams: Iterable[Any]) -> None:
+    """Close what can be closed, in the order given, all of it even if one fails; the first failure is raised."""
+    failure: BaseException | None = None
+    for stream in streams:
+        try:
+            if hasattr(stream, "throw"):  # a generator; a file or a socket that is iterated is its owner's
+                stream.close()
+        except BaseException as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+# ------------------------------------------------------------------------------------------------------------ tasks
+
+
+async def _reap(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel and wait until all have ended, however often somebody cancels the waiting."""
+    import asyncio
+
+    again: asyncio.CancelledError | None = None
+    for task in tasks:
+        task.cancel()
+    while tasks:
+        try:
+            _, tasks = await asyncio.wait(tasks)
+        except asyncio.CancelledError as error:
+            again = error
+    if again is not None:
+        raise again
+
+
+class _Tasks:
+    """The tasks of one fan-out or fan-in, and a bell that rings for the caller when something has changed."""
+
+    def __init__(self, permits: Permits | None) -> None:
+        import asyncio
+
+        self.loop = asyncio.get_running_loop()
+        self.permits = permits
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.active = 0
+        self.stopped = False
+        self.error: BaseException | None = None
+        self.bell: asyncio.Future[None] | None = None
+
+    def start(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
+        self.active += 1
+        task = self.loop.create_task(self._run(work, permits))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _run(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
+        try:
+            await work()
+        except BaseException as error:  # raised to the caller by raise_error
+            self.error = self.error or error
+            self.stopped = True
+        finally:
+            self.active -= 1
+            _give(permits)
+            self.ring()
+
+    def ring(self) -> None:
+        if self.bell is not None and not self.bell.done():
+            self.bell.set_result(None)
+
+    async def wait(self) -> None:
+        self.bell = self.loop.create_future()
+        await self.bell
+
+    async def end(self) -> None:
+        self.stopped = True
+        if self.active:
+            await _reap(set(self.tasks))
+
+    def raise_error(self) -> None:
+        try:
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.error = None  # the traceback holds this object
+
+
+class _Source:
+    """Numbered items of a plain or an async iterable, pulled by one task at a time."""
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        import asyncio
+
+        self.next = _anext_of(items)
+        self.lock = asyncio.Lock()
+        self.count = 0
+        self.ended = False
+
+    async def pull(self) -> tuple[int, Any] | None:
+        async with self.lock:
+            item = _END if self.ended else await self.next()
+            self.ended = item is _END
+            self.count += 1
+        return None if item is _END else (self.count - 1, item)
+
+
+def _anext_of(items: Iterable[Any] | AsyncIterable[Any]) -> Callable[[], Awaitable[Any]]:
+    if isinstance(items, AsyncIterable):
+        source = aiter(items)
+        return lambda: anext(source, _END)
+    plain = iter(items)
+
+    async def pull() -> Any:
+        return next(plain, _END)
+
+    return pull
+
+
+async def agather(  # twin: tasks are awaited, threads are joined
+    call: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], width: int, permits: Permits | None
+) -> list[R]:
+    """``[await call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
+    source, crew, results = _Source(items), _Tasks(permits), dict[int, R]()
+    width = min(width, length_hint(items, width))
+
+    def recruit() -> None:
+        while crew.active < width and not crew.stopped and _take(permits):
+            crew.start(work, permits)
+
+    async def work() -> None:
+        while not crew.stopped and (job := await source.pull()) is not None:
+            if permits is not None:
+                recruit()  # somebody may have given a permit back
+            results[job[0]] = await call(job[1])
+
+    try:
+        if width > 1 and _take(permits):
+            crew.start(work, None)  # on the strand of the caller, who only waits
+            crew.start(work, permits)
+            recruit()
+        else:
+            await work()
+        while crew.active and crew.error is None:
+            await crew.wait()
+    finally:
+        await crew.end()
+    crew.raise_error()
+    return [results[index] for index in range(len(results))]
+
+
+async def aas_completed(  # twin: tasks are awaited, threads are joined
+    call: Callable[[T], Awaitable[R]],
+    items: Iterable[T] | AsyncIterable[T],
+    width: int,
+    permits: Permits | None,
+    *,
+    window: int,
+    ordered: bool,
+) -> AsyncGenerator[tuple[int, R], None]:
+    """``(index, await call(item))`` as each is done, or in order; at most ``window`` items are pulled and not taken."""
+    source, crew, ready, taken, opened = _Source(items), _Tasks(permits), dict[int, R](), 0, 0
+
+    def room() -> bool:
+        return not crew.stopped and not source.ended and opened < window
+
+    async def step() -> None:
+        nonlocal opened
+        opened += 1
+        job = await source.pull()
+        if job is None:
+            opened -= 1
+            return
+        ready[job[0]] = await call(job[1])
+        crew.ring()
+
+    async def work() -> None:
+        while room():
+            await step()
+
+    try:
+        while crew.error is None:
+            while room() and crew.active < min(width, window - opened + crew.active) and _take(permits):
+                crew.start(work, permits)
+            index = taken if ordered else next(iter(ready), -1)
+            if index in ready:
+                taken, opened = taken + 1, opened - 1
+                yield index, ready.pop(index)
+            elif crew.active:
+                await crew.wait()
+            elif room():
+                await step()  # no permit is free: the caller does the next one itself
+            else:
+                break
+    finally:
+        await crew.end()
+    crew.raise_error()
+
+
+async def afan_in(  # twin: tasks are awaited, threads are joined
+    sources: Iterable[tuple[T, AsyncIterator[R]]], permits: Permits | None
+) -> AsyncGenerator[tuple[T, R], None]:
+    """``(key, chunk)`` of several streams as they come; without a free permit, one stream after the other."""
+    left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[T, R, Any]]()
+
+    async def pump() -> None:
+        while left and not crew.stopped:
+            key, source = left.popleft()
+            try:
+                async for chunk in source:
+                    resume = crew.loop.create_future()
+                    ready.append((key, chunk, resume))
+                    crew.ring()
+                    await resume
+            finally:
+                await aclose_all([source])
+
+    try:
+        for _ in range(len(left)):
+            if not _take(permits):
+                break
+            crew.start(pump, permits)
+        while crew.error is None and (ready or crew.active):
+            if not ready:
+                await crew.wait()
+                continue
+            key, chunk, resume = ready.popleft()
+            resume.set_result(None)
+            yield key, chunk
+        while left and crew.error is None:
+            key, source = left.popleft()
+            try:
+                async for chunk in source:
+                    yield key, chunk
+            finally:
+                await aclose_all([source])
+    finally:
+        await crew.end()
+        await aclose_all([source for _, source in left])
+    crew.raise_error()
+
+
+async def aclose_all(streams: Iterable[Any]) -> None:
+    """Close what can be closed, in the order given, all of it even if one fails; the first failure is raised."""
+    failure: BaseException | None = None
+    for stream in streams:
+        try:
+            if hasattr(stream, "athrow"):  # a generator; a file or a socket that is iterated is its owner's
+                await stream.aclose()
+        except BaseException as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+async def aonce(item: T) -> AsyncGenerator[T, None]:
+    """A stream of one chunk."""
+    yield item
+
+
+async def acollect(chunks: AsyncIterator[T]) -> list[T]:
+    """All chunks of a stream."""
+    return [chunk async for chunk in chunks]
+
+
+# --------------------------------------------------------------------------------------- sync code under an event loop
+
+
+async def in_thread(func: Callable[..., R], *args: Any, stop: Callable[[], None] | None = None, **kwargs: Any) -> R:
+    """``func(*args, **kwargs)`` in a thread of the pool and a copy of the context, without blocking the loop.
+
+    A thread cannot be cancelled: when the caller is, ``stop`` is called once, the function is waited for, and only
+    then CancelledError goes on, so that nothing of the call runs behind its back.
+    """
+    return await _run_in_thread(copy_context(), partial(func, *args, **kwargs), stop)
+
+
+async def _run_in_thread(context: Context, func: Callable[[], R], stop: Callable[[], None] | None = None) -> R:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+    def job() -> None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = context.run(func), None
+        except BaseException as error:
+            outcome = None, error
+        loop.call_soon_threadsafe(done.set_result, outcome)
+
+    _pool.start(job, queue=True)
+    cancelled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError as error:
+            if cancelled is None and stop is not None:
+                stop()
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    value, failure = done.result()
+    try:
+        if failure is None:
+            return value  # type: ignore[no-any-return]  # it is what func gave
+        if isinstance(failure, StopIteration):
+            raise RuntimeError("the function raised StopIteration") from failure  # PEP 479: it would end the coroutine
+        raise failure
+    finally:
+        del failure, done  # the traceback holds this frame
+
+
+async def aiter_in_thread(chunks: Iterator[T], stop: Callable[[], None] | None = None) -> AsyncGenerator[T, None]:
+    """The chunks of a plain iterator, each pulled in a thread; its close, in a thread too, is waited for."""
+    context = copy_context()
+    try:
+        while (chunk := await _run_in_thread(context, partial(next, chunks, _END), stop)) is not _END:
+            yield chunk
+    finally:
+        await _run_in_thread(context, partial(close_all, [chunks]), stop)
+
+
+class _Upstream:
+    """An async stream as a plain iterator for code in a thread, while the loop waits for that thread."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        import asyncio
+
+        self.chunks = chunks
+        self.loop = asyncio.get_running_loop()
+        self.pending: Any = None
+        self.stopped = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        import asyncio
+
+        if self.stopped:
+            raise StopIteration
+        self.pending = asyncio.run_coroutine_threadsafe(self._pull(), self.loop)
+        if cast(bool, self.stopped):  # set by the loop, between the two lines above
+            self.pending.cancel()
+        chunk = self.pending.result()
+        if chunk is _END:
+            raise StopIteration
+        return chunk
+
+    async def _pull(self) -> Any:
+        return await anext(self.chunks, _END)
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.pending is not None:
+            self.pending.cancel()
+
+
+async def atransform_in_thread(
+    transform: Callable[[Iterator[T]], Iterator[R]], chunks: AsyncIterator[T]
+) -> AsyncGenerator[R, None]:
+    """A plain generator function over chunks, run in threads over an async stream."""
+    upstream = _Upstream(chunks)
+    stream = aiter_in_thread(iter(transform(upstream)), upstream.stop)
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        upstream.stop()
+        await stream.aclose()

@@ -1,0 +1,96 @@
+"""Every exception of plait, as one tree.
+
+    PlaitError
+    ├── ConfigError              ValueError         a config dict, a limit, an option that cannot be right
+    ├── ChainError               TypeError          steps that cannot fit together, found when the chain is built
+    ├── EmptyStreamError         ValueError         a stream that ended without a chunk where a value is needed
+    ├── RecursionLimitError      RecursionError     functions that went on returning runnables
+    ├── PromptError              ValueError         a template that is refused, or cannot be filled
+    │   └── MissingVariableError KeyError           a variable of the template was not given
+    ├── MessageError             ValueError         what should be a message, or a chunk of one, cannot be one
+    ├── OutputParserException    ValueError         model output that a parser cannot read
+    ├── ModelError               RuntimeError       a model, its provider or its server failed
+    │   ├── ModelConnectionError ConnectionError    the model's server cannot be reached
+    │   ├── MissingKeyError                         no API key was given
+    │   └── LocalModelError                         the embedded engine or its weights are missing or damaged
+    └── MissingExtraError        ImportError        an optional dependency is not installed
+
+Each is also the builtin that a caller would expect, so ``except ValueError`` and the like go on working.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ChainError",
+    "ConfigError",
+    "EmptyStreamError",
+    "LocalModelError",
+    "MessageError",
+    "MissingExtraError",
+    "MissingKeyError",
+    "MissingVariableError",
+    "ModelConnectionError",
+    "ModelError",
+    "OutputParserException",
+    "PlaitError",
+    "PromptError",
+    "RecursionLimitError",
+]
+
+
+class PlaitError(Exception):
+    """The root of everything that plait raises on its own account."""
+
+
+class ConfigError(PlaitError, ValueError):
+    """A config dict, a limit or an option holds something that cannot be right; names the key."""
+
+
+class ChainError(PlaitError, TypeError):
+    """Two steps can never fit together; raised when the chain is built and names both."""
+
+
+class EmptyStreamError(PlaitError, ValueError):
+    """A stream ended without a single chunk where a value was needed."""
+
+
+class RecursionLimitError(PlaitError, RecursionError):
+    """Functions went on returning runnables for longer than ``recursion_limit`` allows."""
+
+
+class PromptError(PlaitError, ValueError):
+    """A template is refused, or cannot be filled with what it was given."""
+
+
+class MissingVariableError(PromptError, KeyError):
+    """A variable of a template was not given; lists what is missing and what was given."""
+
+    __str__ = Exception.__str__  # KeyError would show the repr of the message
+
+
+class OutputParserException(PlaitError, ValueError):
+    """A parser cannot read the output of a model."""
+
+
+class ModelError(PlaitError, RuntimeError):
+    """A model, its provider or its server failed."""
+
+
+class ModelConnectionError(ModelError, ConnectionError):
+    """The server of a model cannot be reached."""
+
+
+class MissingKeyError(ModelError):
+    """A provider needs an API key and none was given."""
+
+
+class LocalModelError(ModelError):
+    """The embedded engine or its weights are missing, damaged or of the wrong kind."""
+
+
+class MissingExtraError(PlaitError, ImportError):
+    """An optional dependency is not installed; says which extra brings it."""
+
+
+class MessageError(PlaitError, ValueError):
+    """Something that should be a message cannot be one, or chunks cannot belong to one message."""

@@ -1,0 +1,4 @@
+"""The exceptions of plait, under the module name that users know; see ``plait.errors`` for the tree."""
+
+from plait.errors import *  # noqa: F403
+from plait.errors import __all__ as __all__

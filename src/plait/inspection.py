@@ -1,0 +1,118 @@
+"""What a user's function is and wants, found once, when a chain is built; no source is read, nothing is cached.
+
+A function is one of four kinds (``sync``, ``async``, ``gen``, ``agen``). It is handed the config when it has a
+parameter besides the first that is named ``config`` or annotated with ``RunnableConfig`` (the annotation may be a
+string, an ``Optional`` or a union); a wrapper that takes ``**kwargs`` is judged by the function that it wraps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, partialmethod
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, Literal, cast
+
+__all__ = ["Kind", "awaitable", "config_parameter", "kind_of", "name_of"]
+
+Kind = Literal["sync", "async", "gen", "agen"]
+
+# Bits of code.co_flags, as the data model chapter of the Python reference documents them.
+_VARARGS, _VARKEYWORDS, _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = (
+    0x04,
+    0x08,
+    0x20,
+    0x80,
+    0x100,
+    0x200,
+)
+
+
+_INSIDE = {
+    partial: "func",
+    partialmethod: "func",
+    MethodType: "__func__",
+    staticmethod: "__func__",
+    classmethod: "__func__",
+}
+"""Where each kind of wrapper keeps the function that it calls."""
+
+
+def _function(func: object) -> FunctionType | None:
+    """The plain function that a call of ``func`` ends in, through partials, methods and callable objects."""
+    for _ in range(32):
+        if isinstance(func, FunctionType):
+            return func
+        if isinstance(func, type | BuiltinFunctionType):
+            return None
+        inner = getattr(cast(Any, func), _INSIDE.get(cast("type[Any]", type(func)), ""), None)
+        func = inner if inner is not None else getattr(type(func), "__call__", None)  # noqa: B004 - wanted itself
+    return None
+
+
+def _kind(function: FunctionType) -> Kind:
+    flags = function.__code__.co_flags
+    if flags & (_COROUTINE | _ITERABLE_COROUTINE) or hasattr(function, "_is_coroutine_mark"):
+        return "async"
+    if flags & _ASYNC_GENERATOR:
+        return "agen"
+    return "gen" if flags & _GENERATOR else "sync"
+
+
+def kind_of(func: Callable[..., Any]) -> Kind:
+    """Sync, async, generator or async generator; a plain wrapper of an async function counts as async."""
+    function = _function(func)
+    if function is None:
+        return "sync"
+    kind = _kind(function)
+    wrapped = getattr(function, "__wrapped__", None)
+    if kind == "sync" and wrapped is not None:
+        inner = _function(wrapped)
+        return "async" if inner is not None and _kind(inner) == "async" else "sync"
+    return kind
+
+
+def _says_config(annotation: object) -> bool:
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "") + repr(annotation)
+    return "RunnableConfig" in text
+
+
+def _named_parameters(function: FunctionType) -> tuple[str, ...]:
+    code: CodeType = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def config_parameter(func: Any) -> str | None:
+    """The name of the parameter that takes the config, by the rule at the top of this module, or None."""
+    bound = 1 if isinstance(func, MethodType) or not isinstance(func, FunctionType | partial) else 0
+    given: Any = cast("partial[Any]", func).keywords if isinstance(func, partial) else {}
+    function = _function(func)
+    if function is None:
+        return None
+    found = _config_among(function, skip=bound + 1)
+    if found is None and function.__code__.co_flags & _VARKEYWORDS and hasattr(function, "__wrapped__"):
+        found = config_parameter(cast(Any, function).__wrapped__)
+    return None if found in given else found
+
+
+def _config_among(function: FunctionType, skip: int) -> str | None:
+    names = _named_parameters(function)
+    positional_only = function.__code__.co_posonlyargcount
+    for index, name in enumerate(names):
+        if index < positional_only or index < min(skip, function.__code__.co_argcount):
+            continue
+        if name == "config" or _says_config(function.__annotations__.get(name, "")):
+            return name
+    return None
+
+
+def awaitable(value: object) -> bool:
+    """Whether ``value`` has to be awaited."""
+    return hasattr(type(value), "__await__")
+
+
+def name_of(func: Callable[..., Any]) -> str:
+    """The name by which a function is known: that of the function inside partials, or of a callable's class."""
+    while isinstance(func, partial):
+        func = func.func
+    name = getattr(func, "__name__", None)
+    return name if isinstance(name, str) else type(func).__name__

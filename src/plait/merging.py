@@ -1,0 +1,194 @@
+"""Chunk addition: one associative ``merge`` for everything that a stream can carry.
+
+Values have a rank: ``None`` < bool and number < str < bytes < tuple < list < dict < any other object. Of two ranks the
+higher one wins, whatever the order; within one rank
+
+* ``None`` is the identity, numbers and bools: the last one wins;
+* str, bytes, tuples and lists are concatenated;
+* dicts are merged key by key, by the same rules;
+* objects of one class are added by its ``__merge_all__(parts)`` or else its ``__add__``; otherwise the last one wins.
+
+That makes an ordinal sum of associative operations, so it does not matter where a stream was cut: merging one by one,
+in pairs, or all at once gives the same value. Nothing that JSON can express makes it raise; no input is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from functools import reduce
+from itertools import chain, takewhile
+from typing import Any, cast
+
+from plait.errors import EmptyStreamError
+
+__all__ = ["EVERY_KEY", "merge", "merge_all"]
+
+# A value that nests deeper than this is hostile or refers to itself: below it the last one wins.
+MAX_DEPTH = 100
+
+_SCALAR, _STR, _BYTES, _TUPLE, _LIST, _DICT, _OBJECT = range(1, 8)
+_RANKS: dict[type, int] = {
+    type(None): 0,
+    bool: _SCALAR,
+    int: _SCALAR,
+    float: _SCALAR,
+    complex: _SCALAR,
+    str: _STR,
+    bytes: _BYTES,
+    tuple: _TUPLE,
+    list: _LIST,
+    dict: _DICT,
+}
+
+
+class _EveryKey:
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+EVERY_KEY: Container[object] = _EveryKey()
+
+
+def merge(a: Any, b: Any) -> Any:
+    """Give the sum of two chunks; to add up many, ``merge_all`` is linear where repeated ``merge`` is not."""
+    if a is None:
+        return b
+    if b is None:
+        return a
+    if type(a) is str and type(b) is str:
+        return a + b
+    return _join([a, b])
+
+
+def merge_all(chunks: Iterable[Any], *, whole: Container[object] = ()) -> Any:
+    """Give the sum of all chunks, in time linear in their total size.
+
+    ``whole`` names dict keys whose text is a fact and not a piece of something (``EVERY_KEY`` for all of them): there
+    the last non-empty text wins. A single chunk comes back as the same object. Raises ``EmptyStreamError`` if there is
+    no chunk at all.
+    """
+    parts = list(chunks)
+    if not parts:
+        raise EmptyStreamError("expected at least one chunk to add up, but the stream ended without any")
+    return _join(parts, whole)
+
+
+def _join(parts: list[Any], whole: Container[object] = ()) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    rank, parts = _highest(parts)
+    if len(parts) == 1:
+        return parts[0]
+    return _join_dicts(parts, whole) if rank == _DICT else _JOIN[rank](parts)
+
+
+def _join_dicts(parts: list[dict[Any, Any]], whole: Container[object]) -> dict[Any, Any]:
+    result: dict[Any, Any] = {}
+    work = [(result, parts, 1)]
+    while work:
+        target, dicts, depth = work.pop()
+        for key, values in _by_key(dicts).items():
+            rank, values = _highest(values)
+            if len(values) == 1 or (rank == _DICT and depth == MAX_DEPTH):
+                target[key] = values[-1]
+            elif rank == _DICT:
+                target[key] = {}
+                work.append((target[key], values, depth + 1))
+            elif rank == _STR and key in whole:
+                target[key] = _last_text(values)
+            else:
+                target[key] = _JOIN[rank](values)
+    return result
+
+
+def _by_key(dicts: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
+    gathered: dict[Any, list[Any]] = {}
+    for part in dicts:
+        for key, value in part.items():
+            if key in gathered:
+                gathered[key].append(value)
+            else:
+                gathered[key] = [value]
+    return gathered
+
+
+def _highest(values: list[Any]) -> tuple[int, list[Any]]:
+    """Give the highest rank among the values, and the values that have it."""
+    kinds = {*map(type, values)}
+    if len(kinds) == 1:
+        return _rank(kinds.pop()), values
+    ranks = {kind: _rank(kind) for kind in kinds}
+    top = max(ranks.values())
+    return top, [value for value in values if ranks[type(value)] == top]
+
+
+def _rank(kind: type) -> int:
+    rank = _RANKS.get(kind)
+    return _rank_of_class(kind) if rank is None else rank
+
+
+def _rank_of_class(kind: type[Any]) -> int:
+    # Asked anew for every merge: remembering the answer would keep the user's class alive.
+    if hasattr(kind, "__merge_all__"):
+        return _OBJECT
+    if any(hasattr(kind, name) for name in ("__float__", "__index__", "__complex__", "__members__")):
+        return _SCALAR  # Decimal, Fraction, enum members, arrays: to add these up is not to join pieces
+    if "__add__" in _names(kind, dict) or "_fields" in _names(kind, tuple):
+        return _OBJECT  # collections.Counter has its own sum, a named tuple is a record
+    return next((_RANKS[base] for base in (str, bytes, tuple, list, dict) if issubclass(kind, base)), _OBJECT)
+
+
+def _names(kind: type[Any], base: type[Any]) -> list[str]:
+    return dir(kind) if issubclass(kind, base) else []
+
+
+def _last(parts: list[Any]) -> Any:
+    return parts[-1]
+
+
+def _last_text(parts: list[str]) -> str:
+    return next((part for part in reversed(parts) if part), "")
+
+
+def _join_tuples(parts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    return tuple(chain.from_iterable(parts))
+
+
+def _join_lists(parts: list[list[Any]]) -> list[Any]:
+    return list(chain.from_iterable(parts))
+
+
+def _join_objects(parts: list[Any]) -> Any:
+    kind = _class_of(parts[-1])
+    run = [*takewhile(lambda part: type(part) is kind, reversed(parts))][::-1]
+    if len(run) == 1:
+        return run[0]
+    merge_run: Callable[[list[Any]], Any] | None = getattr(kind, "__merge_all__", None)
+    return reduce(_add, run) if merge_run is None else merge_run(run)
+
+
+def _add(a: Any, b: Any) -> Any:
+    add = getattr(_class_of(a), "__add__", _JOIN_RECORDS)
+    if type(a) is not type(b) or add is _JOIN_RECORDS:
+        return b
+    total = add(a, b)
+    return b if total is NotImplemented else total
+
+
+def _class_of(value: object) -> type[Any]:
+    return type(value)
+
+
+# What a named tuple inherits: two records side by side are not a record.
+_JOIN_RECORDS: Any = cast(Any, tuple).__add__
+
+
+_JOIN: dict[int, Callable[[list[Any]], Any]] = {
+    0: _last,
+    _SCALAR: _last,
+    _STR: "".join,
+    _BYTES: b"".join,
+    _TUPLE: _join_tuples,
+    _LIST: _join_lists,
+    _OBJECT: _join_objects,
+}

@@ -1,0 +1,59 @@
+"""The Runnable protocol: what everything in plait is, and the algebra that joins it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plait.runnables.base import (
+    RouterRunnable,
+    Runnable,
+    RunnableAssign,
+    RunnableBinding,
+    RunnableBranch,
+    RunnableEach,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableMap,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnablePick,
+    RunnableSequence,
+    chain,
+    coerce_to_runnable,
+)
+from plait.runnables.config import RunnableConfig, current_config, ensure_config, merge_configs, patch_config
+
+if TYPE_CHECKING:
+    from plait.runnables.serializable import RunnableSerializable as RunnableSerializable
+
+__all__ = [
+    "RouterRunnable",
+    "Runnable",
+    "RunnableAssign",
+    "RunnableBinding",
+    "RunnableBranch",
+    "RunnableConfig",
+    "RunnableEach",
+    "RunnableGenerator",
+    "RunnableLambda",
+    "RunnableMap",
+    "RunnableParallel",
+    "RunnablePassthrough",
+    "RunnablePick",
+    "RunnableSequence",
+    "RunnableSerializable",
+    "chain",
+    "coerce_to_runnable",
+    "current_config",
+    "ensure_config",
+    "merge_configs",
+    "patch_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RunnableSerializable":  # it loads pydantic, which the protocol itself does not need
+        from plait.runnables.serializable import RunnableSerializable
+
+        return RunnableSerializable
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,2129 @@
+"""The protocol and its algebra: what every Runnable can do, and everything that ``|`` and the fluent methods give.
+
+The verbs (``invoke``, ``stream``, ``batch`` and their kin) are written once, on ``Runnable``: they find out what
+configuration is in force, start and end the run if somebody listens, and call one of four hooks. A node is its hooks:
+
+    _invoke      value  -> value          _ainvoke      its twin; by default _invoke in a thread
+    _transform   chunks -> chunks         _atransform   its twin; by default one value for the sum of the chunks
+
+A hook gets the scope that is in force as its ``config``, or None when nothing is configured and nobody listens.
+This file is long because the algebra is closed: what a method of Runnable returns is a Runnable defined here.
+"""
+
+# The hooks are protected, and one node calls those of another:
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
+
+from plait.concurrency import (
+    aas_completed,
+    aclose_all,
+    acollect,
+    afan_in,
+    agather,
+    aiter_in_thread,
+    aonce,
+    as_completed,
+    atee,
+    atransform_in_thread,
+    close_all,
+    fan_in,
+    gather,
+    in_thread,
+    tee,
+)
+from plait.errors import ChainError, EmptyStreamError
+from plait.inspection import awaitable, config_parameter, kind_of, name_of
+from plait.merging import merge_all
+from plait.runnables.batches import (
+    Rows,
+    acaller,
+    aoutputs_of,
+    apaired,
+    at_least_0,
+    caller,
+    count_of,
+    outputs_of,
+    paired,
+    permits_of,
+    width_of,
+)
+from plait.runnables.config import RunnableConfig, configs_of_batch, enter, merge_configs, with_defaults
+from plait.runnables.stages import (
+    Config,
+    Stage,
+    achained,
+    aeach_stage,
+    ahop,
+    ainside,
+    atransform_of,
+    avalue_stage,
+    chained,
+    each_stage,
+    fused,
+    hop,
+    inside,
+    transform_of,
+    unfused,
+    value_stage,
+)
+from plait.runs import Scope, Watch, current, deeper, hand_out
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Input = TypeVar("Input", contravariant=True)
+Output = TypeVar("Output", covariant=True)
+Other = TypeVar("Other")
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class Runnable(Generic[Input, Output]):
+    """Something that can be invoked, streamed, batched and joined with others by ``|``.
+
+    Subclass it and write ``invoke`` (and whichever of ``ainvoke``, ``stream``, ``astream``, ``transform``,
+    ``atransform`` you can do better); everything else follows from what you wrote. Instances must not change after
+    ``__init__``: a chain may be used by many threads and tasks at once.
+    """
+
+    name: str | None
+
+    _kind: str = "chain"  # what a run of this node is called by those who watch
+    _inline: bool = False  # True: cheap and without I/O, so an event loop may run it without a thread
+    _strict_input: bool = False  # True: refuses inputs that are not of InputType, so that a chain can be checked
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for verb, hook, bridge in _BRIDGES:
+            if verb in vars(cls) and getattr(cls, hook) is getattr(Runnable, hook):
+                setattr(cls, hook, bridge)
+
+    # ------------------------------------------------------------------------------------------------------- verbs
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """The output for one input."""
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+        if not scope.listeners:
+            return self._invoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+        with Watch(self.get_name(), self._kind, input, scope) as watch:
+            return watch.end(self._invoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """The output for one input."""
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return await self._ainvoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+        if not scope.listeners:
+            return await self._ainvoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+        with Watch(self.get_name(), self._kind, input, scope) as watch:
+            return watch.end(await self._ainvoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        """The output for one input in chunks, as they come; their sum (``plait.merge_all``) is what invoke gives.
+
+        Closing the iterator ends the work at once: every ``finally`` above has run when ``close`` returns.
+        """
+        return self.transform(iter((input,)), config, **kwargs)
+
+    def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
+        """The output for one input in chunks, as they come; their sum (``plait.merge_all``) is what ainvoke gives.
+
+        Closing the iterator ends the work at once: every ``finally`` above has run when ``await aclose()`` returns.
+        """
+        return self.atransform(aonce(input), config, **kwargs)
+
+    def transform(
+        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        """The output in chunks for an input that itself comes in chunks."""
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return self._transform(input, None, **kwargs)
+        if not scope.listeners:
+            return self._transform(input, scope.below(), **kwargs)
+        return self._watched(input, scope, kwargs)
+
+    def atransform(
+        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        """The output in chunks for an input that itself comes in chunks."""
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return self._atransform(input, None, **kwargs)
+        if not scope.listeners:
+            return self._atransform(input, scope.below(), **kwargs)
+        return self._awatched(input, scope, kwargs)
+
+    def _watched(self, chunks: Iterator[Any], scope: Scope, kwargs: dict[str, Any]) -> Iterator[Any]:
+        with Watch(self.get_name(), self._kind, None, scope) as watch:
+            stream = self._transform(chunks, watch.scope, **kwargs)
+            try:
+                for chunk in stream:
+                    yield watch.chunk(chunk)
+            finally:
+                close_all([stream])
+
+    async def _awatched(
+        self, chunks: AsyncIterator[Any], scope: Scope, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        with Watch(self.get_name(), self._kind, None, scope) as watch:
+            stream = self._atransform(chunks, watch.scope, **kwargs)
+            try:
+                async for chunk in stream:
+                    yield watch.chunk(chunk)
+            finally:
+                await aclose_all([stream])
+
+    @overload
+    def batch(
+        self,
+        inputs: Iterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **kwargs: Any,
+    ) -> list[Output]: ...
+
+    @overload
+    def batch(
+        self,
+        inputs: Iterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool,
+        **kwargs: Any,
+    ) -> list[Output | Exception]: ...
+
+    def batch(
+        self,
+        inputs: Iterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """The outputs for many inputs, in their order; each goes through the chain on its own.
+
+        ``max_concurrency`` in the config (16 when it is not there) bounds how many run at once. ``config`` may be a
+        list, one for each input. The first failure stops the rest and is raised; with ``return_exceptions`` it
+        stands in its place and the rest goes on.
+        """
+        whole, each = configs_of_batch(config, count_of(inputs))
+        call = caller(self.invoke, whole, each is not None, kwargs, return_exceptions)
+        return gather(call, paired(inputs, each), width_of(whole), permits_of(whole))
+
+    @overload
+    async def abatch(
+        self,
+        inputs: Iterable[Input] | AsyncIterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **kwargs: Any,
+    ) -> list[Output]: ...
+
+    @overload
+    async def abatch(
+        self,
+        inputs: Iterable[Input] | AsyncIterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool,
+        **kwargs: Any,
+    ) -> list[Output | Exception]: ...
+
+    async def abatch(
+        self,
+        inputs: Iterable[Input] | AsyncIterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """The outputs for many inputs, in their order; each goes through the chain on its own.
+
+        As ``batch``; the first failure cancels the rest, which has ended when it is raised. Takes async iterables too.
+        """
+        whole, each = configs_of_batch(config, count_of(inputs))
+        call = acaller(self.ainvoke, whole, each is not None, kwargs, return_exceptions)
+        return await agather(call, apaired(inputs, each), width_of(whole), permits_of(whole))
+
+    def batch_as_completed(
+        self,
+        inputs: Iterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        buffer: int = 0,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """``(index, output)`` for many inputs, each as soon as it is done.
+
+        Lazy: takes any iterable, endless ones too, and pulls an input only while fewer than ``max_concurrency`` plus
+        ``buffer`` of them are pulled and not yet taken by you. Closing the iterator stops the pulling and waits for
+        what runs.
+        """
+        return self._lazily(inputs, config, kwargs, return_exceptions, buffer, ordered=False)
+
+    def abatch_as_completed(
+        self,
+        inputs: Iterable[Input] | AsyncIterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        buffer: int = 0,
+        **kwargs: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """``(index, output)`` for many inputs, each as soon as it is done.
+
+        As ``batch_as_completed``; closing the iterator cancels what runs. Takes async iterables too.
+        """
+        return self._alazily(inputs, config, kwargs, return_exceptions, buffer, ordered=False)
+
+    def batch_iter(
+        self,
+        inputs: Iterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        buffer: int = 0,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """The outputs for many inputs, in their order, as lazily as ``batch_as_completed``.
+
+        A slow input holds up those behind it; ``buffer`` lets that many more be done in the meantime.
+        """
+        numbered = self._lazily(inputs, config, kwargs, return_exceptions, buffer, ordered=True)
+        return outputs_of(numbered)
+
+    def abatch_iter(
+        self,
+        inputs: Iterable[Input] | AsyncIterable[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        buffer: int = 0,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """The outputs for many inputs, in their order, as lazily as ``abatch_as_completed``."""
+        numbered = self._alazily(inputs, config, kwargs, return_exceptions, buffer, ordered=True)
+        return aoutputs_of(numbered)
+
+    def _lazily(
+        self,
+        inputs: Iterable[Any],
+        config: RunnableConfig | Sequence[RunnableConfig] | None,
+        kwargs: dict[str, Any],
+        return_exceptions: bool,
+        buffer: int,
+        *,
+        ordered: bool,
+    ) -> Iterator[tuple[int, Any]]:
+        around = current.get()
+        whole, each = configs_of_batch(config, count_of(inputs))
+        call = caller(self.invoke, whole, each is not None, kwargs, return_exceptions)
+        permits, width = permits_of(whole), width_of(whole)
+        if permits is not None and (around is None or permits is not around.permits):
+            permits.lend()  # they are this call's own, and its caller does nothing but wait for it
+        return as_completed(
+            call, paired(inputs, each), width, permits, window=width + at_least_0(buffer), ordered=ordered
+        )
+
+    def _alazily(
+        self,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        config: RunnableConfig | Sequence[RunnableConfig] | None,
+        kwargs: dict[str, Any],
+        return_exceptions: bool,
+        buffer: int,
+        *,
+        ordered: bool,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        around = current.get()
+        whole, each = configs_of_batch(config, count_of(inputs))
+        call = acaller(self.ainvoke, whole, each is not None, kwargs, return_exceptions)
+        permits, width = permits_of(whole), width_of(whole)
+        if permits is not None and (around is None or permits is not around.permits):
+            permits.lend()  # they are this call's own, and its caller does nothing but wait for it
+        return aas_completed(
+            call, apaired(inputs, each), width, permits, window=width + at_least_0(buffer), ordered=ordered
+        )
+
+    # ------------------------------------------------------------------------------------------------------- hooks
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        raise TypeError(
+            f"{self.get_name()} has no synchronous form: use ainvoke, astream or abatch, or give its class an `invoke`"
+        )
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:  # twin: where the work is done
+        if self._inline:
+            return self._invoke(input, config, **kwargs)
+        return await in_thread(self._invoke, input, config, **kwargs)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        yield self._invoke(self._sum(list(chunks)), config, **kwargs)
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        yield await self._ainvoke(self._sum(await acollect(chunks)), config, **kwargs)
+
+    def _sum(self, chunks: list[Any]) -> Any:
+        """The value of a stream that this node reads whole, or of its own."""
+        if not chunks:
+            raise EmptyStreamError(f"{self.get_name()}: the stream ended without a chunk, so there is no value")
+        return chunks[0] if len(chunks) == 1 else merge_all(chunks)
+
+    @property
+    def _each(self) -> Callable[[Any], Any] | None:
+        """Chunk to chunk, for a node that streams one to one."""
+        return None
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        """The keys that a dict input must have, where that is certain."""
+        return None
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        """The keys of the dict that this node gives for a dict with the keys ``given``, where that is certain."""
+        return None
+
+    def _calls(self) -> Callable[[Any], Any]:
+        """What a sequence calls for this step when nothing is configured and nobody listens."""
+        return self.invoke
+
+    def _acalls(self) -> Callable[[Any], Awaitable[Any]]:
+        """What a sequence calls for this step when nothing is configured and nobody listens."""
+        return self.ainvoke
+
+    @property
+    def _barrier(self) -> bool:
+        """Whether this node reads its whole input before it gives anything, and gives it in one piece."""
+        cls: Any = type(self)
+        return all(getattr(cls, verb) is getattr(Runnable, verb) for verb in _STREAMING_VERBS)
+
+    @property
+    def _identity(self) -> bool:
+        """Whether this node passes every chunk on unchanged."""
+        return False
+
+    @property
+    def _vectorised(self) -> bool:
+        """Whether this node does many inputs better in one call than one by one."""
+        cls: Any = type(self)
+        return any(getattr(cls, verb) is not getattr(Runnable, verb) for verb in ("batch", "abatch"))
+
+    # --------------------------------------------------------------------------------------------------- composing
+
+    @overload
+    def __or__(self, other: Runnable[Output, Other]) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def __or__(self, other: Callable[[Output], Coroutine[Any, Any, Other]]) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def __or__(
+        self, other: Callable[[AsyncIterator[Output]], AsyncIterator[Other]]
+    ) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def __or__(self, other: Callable[[Iterator[Output]], Iterator[Other]]) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def __or__(self, other: Callable[[Output], Other]) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def __or__(self, other: Mapping[str, Any]) -> RunnableSequence[Input, dict[str, Any]]: ...
+
+    def __or__(self, other: Any) -> Any:
+        """This, then ``other``: a Runnable, a function, or a dict of them."""
+        if not _is_operand(other):
+            return _unknown_operand(other, "__ror__")
+        return RunnableSequence[Any, Any](self, other)
+
+    @overload
+    def __ror__(self, other: Callable[[Other], Coroutine[Any, Any, Input]]) -> RunnableSequence[Other, Output]: ...
+
+    @overload
+    def __ror__(
+        self, other: Callable[[AsyncIterator[Other]], AsyncIterator[Input]]
+    ) -> RunnableSequence[Other, Output]: ...
+
+    @overload
+    def __ror__(self, other: Callable[[Iterator[Other]], Iterator[Input]]) -> RunnableSequence[Other, Output]: ...
+
+    @overload
+    def __ror__(self, other: Callable[[Other], Input]) -> RunnableSequence[Other, Output]: ...
+
+    @overload
+    def __ror__(self, other: Mapping[str, Any]) -> RunnableSequence[Any, Output]: ...
+
+    def __ror__(self, other: Any) -> Any:
+        """``other``, then this."""
+        if not _is_operand(other):
+            return _unknown_operand(other, None)
+        return RunnableSequence[Any, Any](other, self)
+
+    @overload
+    def pipe(self, other: Runnable[Output, Other], /, *, name: str | None = None) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def pipe(
+        self, other: Callable[[Output], Coroutine[Any, Any, Other]], /, *, name: str | None = None
+    ) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def pipe(
+        self, other: Callable[[Output], Other], /, *, name: str | None = None
+    ) -> RunnableSequence[Input, Other]: ...
+
+    @overload
+    def pipe(
+        self, other: Mapping[str, Any], /, *, name: str | None = None
+    ) -> RunnableSequence[Input, dict[str, Any]]: ...
+
+    @overload
+    def pipe(self, *others: Any, name: str | None = None) -> RunnableSequence[Input, Any]: ...
+
+    def pipe(self, *others: Any, name: str | None = None) -> RunnableSequence[Input, Any]:
+        """This, then each of ``others``; as ``|``, with a name for the whole."""
+        return RunnableSequence(self, *others, name=name)
+
+    def pick(self, keys: str | list[str]) -> RunnableSequence[Input, Any]:
+        """Of the dict that this gives: the value of one key, or a dict of several."""
+        return RunnableSequence(self, RunnablePick(keys))
+
+    def assign(self, **steps: Any) -> RunnableSequence[Input, dict[str, Any]]:
+        """The dict that this gives, with a key more for each of ``steps``, which get that dict."""
+        return RunnableSequence(self, RunnableAssign(RunnableParallel(steps)))
+
+    def map(self: Runnable[In, Out]) -> RunnableEach[In, Out]:
+        """This for every item of a list, at once."""
+        return RunnableEach(self)
+
+    def bind(self, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        """This with keyword arguments that go to every call."""
+        return RunnableBinding(self, kwargs=kwargs)
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        """This with a config; what a call says goes before it."""
+        return RunnableBinding(self, config=merge_configs(config, kwargs))
+
+    def with_types(
+        self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
+    ) -> RunnableBinding[Input, Output]:
+        """This with types of your own for its schemas."""
+        return RunnableBinding(self, input_type=input_type, output_type=output_type)
+
+    # --------------------------------------------------------------------------------------------------- describing
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """The name given to this, or that of its class; ``suffix`` is added in title case or after ``_``."""
+        name = getattr(self, "name", None) or type(self).__name__
+        if not suffix:
+            return name
+        return name + "_" + suffix.lower() if name[0].islower() else name + suffix[0].upper() + suffix[1:]
+
+    @property
+    def InputType(self) -> Any:
+        """The type of the input, where it is known: from the generic arguments of the class, or Any."""
+        return _generic_arguments(type(self))[0]
+
+    @property
+    def OutputType(self) -> Any:
+        """The type of the output, where it is known: from the generic arguments of the class, or Any."""
+        return _generic_arguments(type(self))[1]
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A pydantic model of the input, made from the structure of this."""
+        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Input"), self.InputType))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A pydantic model of the output, made from the structure of this."""
+        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Output"), self.OutputType))
+
+    def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        """The JSON Schema of the input."""
+        return self.get_input_schema(config).model_json_schema()
+
+    def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        """The JSON Schema of the output."""
+        return self.get_output_schema(config).model_json_schema()
+
+    @property
+    def input_schema(self) -> type[BaseModel]:
+        """As ``get_input_schema()``."""
+        return self.get_input_schema()
+
+    @property
+    def output_schema(self) -> type[BaseModel]:
+        """As ``get_output_schema()``."""
+        return self.get_output_schema()
+
+    @property
+    def config_specs(self) -> list[Any]:
+        """The configurable fields of this and of what is in it."""
+        return []
+
+    def config_schema(self, *, include: Sequence[str] | None = None) -> type[BaseModel]:
+        """A pydantic model of the config keys in ``include``, and of ``configurable`` if there are such fields."""
+        from typing import get_type_hints
+
+        hints = get_type_hints(RunnableConfig, {**globals(), "UUID": _uuid()})
+        unknown = [key for key in include or () if key not in hints]
+        if unknown:
+            raise ValueError(f"unknown config keys {unknown}; the keys are {', '.join(hints)}")
+        fields: dict[str, tuple[Any, Any]] = {key: (hints[key], None) for key in include or ()}
+        return cast("type[BaseModel]", _schemas().object_model(self.get_name("Config"), fields))
+
+    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> dict[str, Any]:
+        """The JSON Schema of the config."""
+        return self.config_schema(include=include).model_json_schema()
+
+    def __repr__(self) -> str:
+        return f"{self.get_name()}()"
+
+
+def _invoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
+    return self.invoke(input, config, **kwargs)
+
+
+async def _ainvoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
+    return await self.ainvoke(input, config, **kwargs)
+
+
+def _stream_by_verb(self: Runnable[Any, Any], chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
+    yield from self.stream(self._sum(list(chunks)), config, **kwargs)
+
+
+async def _astream_by_verb(  # twin: `yield from` has none
+    self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any
+) -> AsyncGenerator[Any, None]:
+    stream = self.astream(self._sum(await acollect(chunks)), config, **kwargs)
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        await aclose_all([stream])
+
+
+def _transform_by_verb(self: Runnable[Any, Any], chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
+    return self.transform(chunks, config, **kwargs)
+
+
+def _atransform_by_verb(self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any) -> Any:
+    return self.atransform(chunks, config, **kwargs)
+
+
+_BRIDGES: Final[tuple[tuple[str, str, Any], ...]] = (
+    # a verb that a user's class writes itself, the hook that leads the other verbs to it, and how
+    ("invoke", "_invoke", _invoke_by_verb),
+    ("ainvoke", "_ainvoke", _ainvoke_by_verb),
+    ("transform", "_transform", _transform_by_verb),
+    ("atransform", "_atransform", _atransform_by_verb),
+    ("stream", "_transform", _stream_by_verb),
+    ("astream", "_atransform", _astream_by_verb),
+)
+
+
+# ----------------------------------------------------------------------------------------------- what | takes and gives
+
+
+def _is_operand(other: object) -> bool:
+    return isinstance(other, Runnable | Mapping) or callable(other)
+
+
+_ACCEPTED: Final = "a Runnable, a function (plain, async or a generator), or a dict of them"
+
+
+def _unknown_operand(other: object, reflected: str | None) -> Any:
+    """NotImplemented where the other side may still know what to do; otherwise an error that says what is accepted."""
+    if reflected is not None and hasattr(type(other), reflected) and type(other).__module__ != "builtins":
+        return NotImplemented
+    raise TypeError(f"a chain is joined with {_ACCEPTED}; got {_described(other)}")
+
+
+def _described(thing: object) -> str:
+    return "None" if thing is None else f"an object of type {type(thing).__name__}"  # its repr may hold a secret
+
+
+def coerce_to_runnable(thing: object) -> Runnable[Any, Any]:
+    """A Runnable of what ``|`` accepts: generator functions read chunks, other functions values, dicts run their steps.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(thing, Runnable):
+        return cast("Runnable[Any, Any]", thing)
+    if isinstance(thing, Mapping):
+        return RunnableParallel(cast("Mapping[str, Any]", thing))
+    if callable(thing):
+        function = cast("Callable[..., Any]", thing)
+        return RunnableGenerator(function) if kind_of(function) in ("gen", "agen") else RunnableLambda(function)
+    raise TypeError(f"expected {_ACCEPTED}; got {_described(thing)}")
+
+
+def _generic_arguments(cls: type[Any]) -> tuple[Any, Any]:
+    """The input and output type with which a class fills in ``Runnable[...]``, at any distance; Any where open."""
+    for base in cls.__mro__:
+        for alias in base.__dict__.get("__orig_bases__", ()):
+            arguments = getattr(alias, "__args__", ())
+            if len(arguments) == 2 and isinstance(getattr(alias, "__origin__", None), type):
+                first, second = (Any if isinstance(argument, TypeVar) else argument for argument in arguments)
+                return first, second
+    return Any, Any
+
+
+def _schemas() -> ModuleType:
+    from plait import schemas  # pydantic is loaded when somebody asks for a schema, not before
+
+    return schemas
+
+
+def _uuid() -> Any:
+    from uuid import UUID
+
+    return UUID
+
+
+_STREAMING_VERBS: Final = ("_transform", "_atransform", "transform", "atransform")
+
+
+class _Node(Runnable[Input, Output]):
+    """A node of the algebra: immutable, and pickled as what its class declares to be its state."""
+
+    _derived: tuple[str, ...] = ()  # attributes that are made anew when they are missing
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: it may be in use; build a new one instead")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: it may be in use; build a new one instead")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in self._derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+# ------------------------------------------------------------------------------------------------------------ sequence
+
+
+class RunnableSequence(_Node[Input, Output]):
+    """Steps one after another, each given what the one before it gave; flat, immutable, of any length.
+
+    ``first``, ``middle`` and ``last`` may be given by name instead of ``steps``. Keyword arguments of a call go to the
+    first step. In a batch each input goes through all steps on its own, except that a step with a ``batch`` of its
+    own gets all inputs at once. Steps that cannot fit together raise ChainError here.
+    """
+
+    steps: tuple[Runnable[Any, Any], ...]
+    _keys: frozenset[str] | None  # of the dict that comes out, where that is certain
+    _derived = ("_plain", "_aplain", "_stages", "_astages")
+
+    def __init__(
+        self,
+        *steps: Any,
+        name: str | None = None,
+        first: Any = None,
+        middle: Sequence[Any] | None = None,
+        last: Any = None,
+    ) -> None:
+        given = [*(() if first is None else (first,)), *(middle or ()), *steps, *(() if last is None else (last,))]
+        if not given:
+            raise ValueError("a sequence needs at least one step")
+        first_given: Any = given[0]
+        if isinstance(first_given, RunnableSequence) and first_given.name is None:
+            joined, keys, inline, rest = first_given.steps, first_given._keys, first_given._inline, given[1:]
+        else:
+            joined, keys, inline, rest = (), None, True, given
+        added: list[Runnable[Any, Any]] = []
+        for step in rest:
+            runnable = coerce_to_runnable(step)
+            added.extend(
+                runnable.steps if isinstance(runnable, RunnableSequence) and not runnable.name else (runnable,)
+            )
+        for before, step in zip((joined[-1] if joined else None, *added), added, strict=False):
+            keys = _fit(before, step, keys)
+        inline = inline and all(step._inline for step in added)
+        vars(self).update(steps=(*joined, *added), name=name, _keys=keys, _inline=inline)
+
+    @property
+    def first(self) -> Runnable[Any, Any]:
+        """The first step."""
+        return self.steps[0]
+
+    @property
+    def middle(self) -> list[Runnable[Any, Any]]:
+        """The steps between the first and the last."""
+        return list(self.steps[1:-1])
+
+    @property
+    def last(self) -> Runnable[Any, Any]:
+        """The last step."""
+        return self.steps[-1]
+
+    @cached_property
+    def _plain(self) -> tuple[Callable[[Any], Any], ...]:
+        return tuple(step._calls() for step in self.steps)
+
+    @cached_property
+    def _aplain(self) -> tuple[Callable[[Any], Awaitable[Any]], ...]:
+        return tuple(step._acalls() for step in self.steps)
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        if config is None and not kwargs:
+            for call in self._plain:
+                input = call(input)
+            return input
+        value = self.steps[0].invoke(input, config, **kwargs)
+        for step in self.steps[1:]:
+            value = step.invoke(value, config)
+        return value
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        if config is None and not kwargs:
+            for call in self._aplain:
+                input = await call(input)
+            return input
+        value = await self.steps[0].ainvoke(input, config, **kwargs)
+        for step in self.steps[1:]:
+            value = await step.ainvoke(value, config)
+        return value
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        opened = [chunks]
+        try:
+            for stage, extra in self._plan(config, kwargs):
+                opened.append(stage(opened[-1], config, **extra))
+            for chunk in opened[-1]:
+                yield chunk
+        finally:
+            close_all(reversed(opened))
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        opened = [chunks]
+        try:
+            for stage, extra in self._aplan(config, kwargs):
+                opened.append(stage(opened[-1], config, **extra))
+            async for chunk in opened[-1]:
+                yield chunk
+        finally:
+            await aclose_all(reversed(opened))
+
+    @cached_property
+    def _stages(self) -> list[Stage]:
+        return fused(self.steps, transform_of, each_stage, value_stage, hop)
+
+    @cached_property
+    def _astages(self) -> list[Stage]:
+        return fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop)
+
+    def _plan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
+        if kwargs or (config is not None and config.listeners):
+            return unfused(self.steps, transform_of, hop, kwargs)
+        return ((stage, {}) for stage in self._stages)
+
+    def _aplan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
+        if kwargs or (config is not None and config.listeners):
+            return unfused(self.steps, atransform_of, ahop, kwargs)
+        return ((stage, {}) for stage in self._astages)
+
+    @property
+    def _vectorised(self) -> bool:
+        return any(step._vectorised for step in self.steps)
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if not self._vectorised:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        rows = Rows(inputs, config)
+        for part in self._parts():
+            outputs = part.batch(rows.inputs(), rows.configs(), return_exceptions=return_exceptions, **kwargs)
+            rows.put(outputs)
+            kwargs = {}
+        return rows.outputs()
+
+    async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if not self._vectorised:
+            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        rows = Rows(await _listed_async(inputs), config)
+        for part in self._parts():
+            outputs = await part.abatch(rows.inputs(), rows.configs(), return_exceptions=return_exceptions, **kwargs)
+            rows.put(outputs)
+            kwargs = {}
+        return rows.outputs()
+
+    def _parts(self) -> Iterator[Runnable[Any, Any]]:
+        """The steps that own a batch, and sequences of those between them."""
+        between: list[Runnable[Any, Any]] = []
+        for step in self.steps:
+            if not step._vectorised:
+                between.append(step)
+                continue
+            if between:
+                yield RunnableSequence(*between)
+            between = []
+            yield step
+        if between:
+            yield RunnableSequence(*between)
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return self.steps[0]._input_keys
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        for step in self.steps:
+            given = step._output_keys(given)
+        return given
+
+    @property
+    def InputType(self) -> Any:
+        return self.steps[0].InputType
+
+    @property
+    def OutputType(self) -> Any:
+        return self.steps[-1].OutputType
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return self.steps[0].get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return self.steps[-1].get_output_schema(config)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return _specs(self.steps)
+
+    def __repr__(self) -> str:
+        return " | ".join(f"({step!r})" if isinstance(step, RunnableSequence) else repr(step) for step in self.steps)
+
+
+def _fit(
+    before: Runnable[Any, Any] | None, step: Runnable[Any, Any], keys: frozenset[str] | None
+) -> frozenset[str] | None:
+    """The keys that are certain after ``step``; raises ChainError if it can never take what ``before`` gives."""
+    if before is not None:
+        needed = step._input_keys
+        if keys is not None and needed and not needed <= keys:
+            raise ChainError(
+                f"{step.get_name()} needs {_listed(needed - keys)}, which {before.get_name()} before it does not give; "
+                f"it gives {_listed(keys)}"
+            )
+        if step._strict_input:
+            from plait.fit import mismatch  # only steps that refuse inputs need it
+
+            reason = mismatch(before.OutputType, step.InputType)
+            if reason is not None:
+                raise ChainError(f"{step.get_name()} cannot follow {before.get_name()}: {reason}")
+    return step._output_keys(keys)
+
+
+async def _listed_async(inputs: Any) -> Any:
+    return await acollect(aiter(cast("AsyncIterable[Any]", inputs))) if isinstance(inputs, AsyncIterable) else inputs
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(repr(key) for key in sorted(keys)) or "nothing"
+
+
+def _specs(steps: Iterable[Runnable[Any, Any]]) -> list[Any]:
+    found: list[Any] = []
+    for step in steps:
+        found.extend(spec for spec in step.config_specs if spec not in found)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ functions
+
+
+def _as_config(scope: Scope) -> RunnableConfig:
+    return cast(RunnableConfig, scope)  # a dict with these keys, which the type cannot say of a subclass
+
+
+_PLAIN: Final = frozenset({str, int, float, bool, dict, list, tuple, type(None), bytes, set})
+"""Types of which a value is neither a Runnable nor awaitable, so that nothing has to be looked up."""
+
+
+def _settle(value: Any, input: Any, config: Config, name: str) -> Any:
+    """What a function's result stands for: a Runnable is run on the same input."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Runnable):
+        return cast("Runnable[Any, Any]", value).invoke(input, _as_config(deeper(config, name)))
+    if awaitable(value):
+        getattr(value, "close", bool)()  # a coroutine that is never awaited would warn
+        raise TypeError(_ASYNC_ONLY.format(name))
+    return value
+
+
+async def _asettle(value: Any, input: Any, config: Config, name: str) -> Any:  # twin: what is awaitable is awaited
+    """What a function's result stands for: a Runnable is run on the same input, what is awaitable is awaited."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Runnable):
+        return await cast("Runnable[Any, Any]", value).ainvoke(input, _as_config(deeper(config, name)))
+    if awaitable(value):
+        return await _asettle(await value, input, config, name)
+    return value
+
+
+_ASYNC_ONLY: Final = (
+    "{0} is async, and was called by a synchronous verb: use ainvoke, astream or abatch, or give a sync form"
+)
+
+
+class RunnableLambda(_Node[Input, Output]):
+    """A function as a step.
+
+    The function may be sync, async, a generator or an async generator (whose chunks are the stream), a partial, a
+    method or a callable object; ``afunc`` is its async form if there are two. It gets the input, and the config if it
+    has a further parameter named ``config`` or annotated RunnableConfig. If it returns a Runnable, that is run on
+    the same input, at most ``recursion_limit`` deep.
+
+    It is called with the whole input, once. ``chunkwise=True`` says that f(a) + f(b) is f(a + b), so that a stream
+    goes through it chunk by chunk. Under an async verb a sync function runs in a thread; ``inline=True`` says that it
+    neither waits nor computes long, so that it is called on the event loop.
+    """
+
+    func: Callable[..., Any] | None
+    afunc: Callable[..., Any] | None
+
+    @overload
+    def __init__(
+        self: RunnableLambda[In, Out],
+        func: Callable[[In], Coroutine[Any, Any, Out]] | Callable[[In, RunnableConfig], Coroutine[Any, Any, Out]],
+        afunc: None = None,
+        name: str | None = None,
+        *,
+        chunkwise: bool = False,
+        inline: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableLambda[In, Out],
+        func: Callable[[In], AsyncIterator[Out]] | Callable[[In, RunnableConfig], AsyncIterator[Out]],
+        afunc: None = None,
+        name: str | None = None,
+        *,
+        chunkwise: bool = False,
+        inline: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableLambda[In, Out],
+        func: Callable[[In], Runnable[In, Out]] | Callable[[In, RunnableConfig], Runnable[In, Out]],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        chunkwise: bool = False,
+        inline: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableLambda[In, Out],
+        func: Callable[[In], Out] | Callable[[In, RunnableConfig], Out],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        chunkwise: bool = False,
+        inline: bool = False,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        chunkwise: bool = False,
+        inline: bool = False,
+    ) -> None:
+        if isinstance(func, Runnable):
+            raise TypeError(
+                f"RunnableLambda takes a function, got the runnable {func.get_name()}, which needs no wrapping"
+            )
+        forms = _forms(func, afunc, "RunnableLambda takes a function")
+        vars(self).update(
+            func=forms[0],
+            afunc=forms[1],
+            name=name or name_of(func),
+            chunkwise=chunkwise,
+            _inline=inline or type(func).__module__ == "operator",
+            _kinds=tuple(None if form is None else kind_of(form) for form in forms),
+            _configs=tuple(None if form is None else config_parameter(form) for form in forms),
+        )
+
+    chunkwise: bool
+    _kinds: tuple[str | None, str | None]
+    _configs: tuple[str | None, str | None]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as if it had never been made a step."""
+        return cast("Callable[..., Any]", self.func or self.afunc)(*args, **kwargs)
+
+    @property
+    def _barrier(self) -> bool:
+        return not self.chunkwise and self._kinds[0] != "gen" and self._kinds[1] != "agen"
+
+    @property
+    def _each(self) -> Callable[[Any], Any] | None:
+        return self._calls() if self.chunkwise and self._inline and self.afunc is None else None
+
+    def _calls(self) -> Callable[[Any], Any]:
+        func, name = self.func, self.get_name()
+        if func is None or self._configs[0] is not None or self._kinds[0] == "gen":
+            return self.invoke
+
+        def call(input: Any) -> Any:
+            value = func(input)
+            return value if type(value) in _PLAIN else _settle(value, input, None, name)
+
+        return call
+
+    def _acalls(self) -> Callable[[Any], Awaitable[Any]]:
+        afunc, name = self.afunc, self.get_name()
+        if afunc is None or self._configs[1] is not None or self._kinds[1] == "agen":
+            return self.ainvoke
+
+        async def call(input: Any) -> Any:
+            value = await afunc(input)
+            return value if type(value) in _PLAIN else await _asettle(value, input, None, name)
+
+        return call
+
+    def _called(self, func: Callable[..., Any], input: Any, config: Config, kwargs: dict[str, Any]) -> Any:
+        """Call the user's function with what is in force around it."""
+        parameter = self._configs[func is self.afunc]
+        if parameter is not None:
+            kwargs = {**kwargs, parameter: hand_out(config)}
+        if config is None:
+            return func(input, **kwargs)
+        before = current.get()
+        current.set(config)
+        try:
+            return func(input, **kwargs)
+        finally:
+            current.set(before)
+
+    async def _acalled(self, func: Callable[..., Any], input: Any, config: Config, kwargs: dict[str, Any]) -> Any:
+        """Call the user's function with what is in force around it."""
+        parameter = self._configs[func is self.afunc]
+        if parameter is not None:
+            kwargs = {**kwargs, parameter: hand_out(config)}
+        if config is None:
+            return await func(input, **kwargs)
+        before = current.get()
+        current.set(config)
+        try:
+            return await func(input, **kwargs)
+        finally:
+            current.set(before)
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        if self.func is None:
+            raise TypeError(_ASYNC_ONLY.format(self.get_name()))
+        value = self._called(self.func, input, config, kwargs)
+        if self._kinds[0] == "gen":
+            return self._sum(list(inside(value, config)))
+        return _settle(value, input, config, self.get_name())
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:  # twin: a sync function has a thread
+        if self.afunc is not None and self._kinds[1] == "agen":
+            return self._sum(await acollect(ainside(self._called(self.afunc, input, config, kwargs), config)))
+        if self.afunc is None and self._kinds[0] == "gen":
+            return await in_thread(self._invoke, input, config, **kwargs)
+        return await _asettle(await self._off_loop(input, config, kwargs), input, config, self.get_name())
+
+    async def _off_loop(self, input: Any, config: Config, kwargs: dict[str, Any]) -> Any:
+        """What the function gives, without blocking the event loop."""
+        if self.afunc is not None:
+            return await self._acalled(self.afunc, input, config, kwargs)
+        func = cast("Callable[..., Any]", self.func)
+        if self._inline:
+            return self._called(func, input, config, kwargs)
+        return await in_thread(self._called, func, input, config, kwargs)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        if self.func is None:
+            raise TypeError(_ASYNC_ONLY.format(self.get_name()))
+        for input in chunks if self.chunkwise else (self._sum(list(chunks)),):
+            value = self._called(self.func, input, config, kwargs)
+            stream: Iterator[Any]
+            if self._kinds[0] == "gen":
+                stream = inside(value, config)
+            elif isinstance(value, Runnable):
+                stream = cast("Runnable[Any, Any]", value).stream(input, _as_config(deeper(config, self.get_name())))
+            else:
+                yield _settle(value, input, config, self.get_name())
+                continue
+            try:
+                for chunk in stream:
+                    yield chunk
+            finally:
+                close_all([stream])
+
+    async def _atransform(  # twin: a sync function has a thread
+        self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        async for input in chunks if self.chunkwise else aonce(self._sum(await acollect(chunks))):
+            stream: AsyncIterator[Any]
+            if self.afunc is not None and self._kinds[1] == "agen":
+                stream = ainside(self._called(self.afunc, input, config, kwargs), config)
+            elif self.afunc is None and self._kinds[0] == "gen":
+                chunks_of = cast("Callable[..., Any]", self.func)
+                stream = aiter_in_thread(inside(self._called(chunks_of, input, config, kwargs), config))
+            else:
+                value = await self._off_loop(input, config, kwargs)
+                if not isinstance(value, Runnable):
+                    yield await _asettle(value, input, config, self.get_name())
+                    continue
+                stream = cast("Runnable[Any, Any]", value).astream(input, _as_config(deeper(config, self.get_name())))
+            try:
+                async for chunk in stream:
+                    yield chunk
+            finally:
+                await aclose_all([stream])
+
+    @property
+    def InputType(self) -> Any:
+        return _schemas().function_types(self.func or self.afunc)[0]
+
+    @property
+    def OutputType(self) -> Any:
+        return _schemas().function_types(self.func or self.afunc)[1]
+
+    def __repr__(self) -> str:
+        return f"RunnableLambda({self.get_name()})"
+
+
+def _forms(
+    func: Callable[..., Any], afunc: Callable[..., Any] | None, expected: str
+) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """The sync and the async form of a function of which the first given may be either."""
+    for given in (func, afunc or func):
+        if not callable(given):
+            raise TypeError(f"{expected}, got {_described(given)}")
+    if kind_of(func) not in ("async", "agen"):
+        return func, afunc
+    if afunc is not None:
+        raise TypeError("the first function is async already: give the sync form first and the async one second")
+    return None, func
+
+
+@overload
+def chain(func: Callable[[In], Coroutine[Any, Any, Out]]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In, RunnableConfig], Coroutine[Any, Any, Out]]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], AsyncIterator[Out]]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], Iterator[Out]]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], Runnable[In, Out]]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], Out]) -> RunnableLambda[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In, RunnableConfig], Out]) -> RunnableLambda[In, Out]: ...
+
+
+def chain(func: Callable[..., Any]) -> RunnableLambda[Any, Any]:
+    """A decorator that makes a Runnable of a function; what it calls inside inherits its config."""
+    return RunnableLambda(func)
+
+
+class RunnableGenerator(_Node[Input, Output]):
+    """A generator function over chunks as a step: it gets an iterator of input chunks and yields output chunks.
+
+    ``transform`` may be a generator or an async generator function; ``atransform`` is the async form if there are
+    two. The config is passed as for RunnableLambda. With only a sync form, async verbs run it in threads.
+    """
+
+    transform_func: Callable[..., Iterator[Any]] | None
+    atransform_func: Callable[..., AsyncIterator[Any]] | None
+
+    @overload
+    def __init__(
+        self: RunnableGenerator[In, Out],
+        transform: Callable[[AsyncIterator[In]], AsyncIterator[Out]],
+        atransform: None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableGenerator[In, Out],
+        transform: Callable[[Iterator[In]], Iterator[Out]],
+        atransform: Callable[[AsyncIterator[In]], AsyncIterator[Out]] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        transform: Callable[..., Any],
+        atransform: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        forms = _forms(transform, atransform, "RunnableGenerator takes a generator function")
+        if any(form is not None and kind_of(form) == "async" for form in forms):
+            raise TypeError("RunnableGenerator takes generator functions, got a coroutine function: make it yield")
+        vars(self).update(
+            transform_func=forms[0],
+            atransform_func=forms[1],
+            name=name or name_of(transform),
+            _configs=tuple(None if form is None else config_parameter(form) for form in forms),
+        )
+
+    _configs: tuple[str | None, str | None]
+
+    def _opened(self, func: Callable[..., Any], chunks: Any, config: Config, kwargs: dict[str, Any]) -> Any:
+        parameter = self._configs[func is self.atransform_func]
+        if parameter is not None:
+            kwargs = {**kwargs, parameter: hand_out(config)}
+        return func(chunks, **kwargs)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        if self.transform_func is None:
+            raise TypeError(_ASYNC_ONLY.format(self.get_name()))
+        stream = self._opened(self.transform_func, chunks, config, kwargs)
+        return iter(stream) if config is None else inside(stream, config)
+
+    def _atransform(  # twin: a sync generator has threads
+        self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        if self.atransform_func is not None:
+            stream = self._opened(self.atransform_func, chunks, config, kwargs)
+            return cast("AsyncGenerator[Any, None]", aiter(stream)) if config is None else ainside(stream, config)
+        return atransform_in_thread(lambda upstream: self._transform(upstream, config, **kwargs), chunks)
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        return self._sum(list(self._transform(iter((input,)), config, **kwargs)))
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        return self._sum(await acollect(self._atransform(aonce(input), config, **kwargs)))
+
+    @property
+    def InputType(self) -> Any:
+        return _schemas().chunk_types(self.transform_func or self.atransform_func)[0]
+
+    @property
+    def OutputType(self) -> Any:
+        return _schemas().chunk_types(self.transform_func or self.atransform_func)[1]
+
+    def __repr__(self) -> str:
+        return f"RunnableGenerator({self.get_name()})"
+
+
+# ------------------------------------------------------------------------------------------------------------- dicts
+
+
+def _forked(input: Any) -> Any:
+    """What each of several readers gets: a dict of its own, since one that is edited must not change under another."""
+    return cast("dict[str, Any]", input).copy() if type(input) is dict else input
+
+
+class RunnableParallel(_Node[Input, dict[str, Any]]):
+    """A dict of steps that get the same input together; gives a dict of what they give, in the order of the steps.
+
+    Each branch gets its own shallow copy of a dict input. The first branch that fails ends the others. A stream
+    yields ``{key: chunk}`` as the branches yield.
+    """
+
+    steps__: dict[str, Runnable[Any, Any]]
+
+    def __init__(self, steps__: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        given = {**(steps__ or {}), **kwargs}
+        bad = [key for key in given if type(key) is not str]
+        if bad or not given:
+            raise TypeError(f"a dict of steps needs text keys, at least one; got {bad or 'none'}")
+        steps = {key: coerce_to_runnable(step) for key, step in given.items()}
+        vars(self).update(
+            steps__=steps,
+            name=None,
+            _inline=all(step._inline for step in steps.values()),
+            _light=tuple((key, step) for key, step in steps.items() if step._inline),
+            _heavy=tuple((key, step) for key, step in steps.items() if not step._inline),
+        )
+
+    _light: tuple[tuple[str, Runnable[Any, Any]], ...]
+    _heavy: tuple[tuple[str, Runnable[Any, Any]], ...]
+
+    @property
+    def steps(self) -> dict[str, Runnable[Any, Any]]:
+        """The steps by their keys."""
+        return dict(self.steps__)
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """``RunnableParallel<its keys>``, unless a name was given."""
+        name = f"{type(self).__name__}<{','.join(self.steps__)}>"
+        return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        outputs = dict.fromkeys(self.steps__)
+        for key, step in self._light:
+            outputs[key] = step.invoke(_forked(input), config, **kwargs)
+
+        def call(branch: tuple[str, Runnable[Any, Any]]) -> Any:
+            return branch[1].invoke(_forked(input), config, **kwargs)
+
+        if self._heavy:
+            given = gather(call, self._heavy, len(self._heavy), permits_of(config))
+            outputs.update(zip((key for key, _ in self._heavy), given, strict=True))
+        return outputs
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        outputs = dict.fromkeys(self.steps__)
+        for key, step in self._light:
+            outputs[key] = await step.ainvoke(_forked(input), config, **kwargs)
+
+        async def call(branch: tuple[str, Runnable[Any, Any]]) -> Any:
+            return await branch[1].ainvoke(_forked(input), config, **kwargs)
+
+        if self._heavy:
+            given = await agather(call, self._heavy, len(self._heavy), permits_of(config))
+            outputs.update(zip((key for key, _ in self._heavy), given, strict=True))
+        return outputs
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        branches = tee(chunks, len(self.steps__), _forked)
+        streams = [
+            (key, step.transform(branch, config, **kwargs))
+            for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
+        ]
+        silent = set(self.steps__)
+        merged = fan_in(streams, permits_of(config))
+        try:
+            for key, chunk in merged:
+                silent.discard(key)
+                yield {key: chunk}
+        finally:
+            close_all([merged])
+        self._refuse_silent(silent)
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        branches = atee(chunks, len(self.steps__), _forked)
+        streams = [
+            (key, step.atransform(branch, config, **kwargs))
+            for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
+        ]
+        silent = set(self.steps__)
+        merged = afan_in(streams, permits_of(config))
+        try:
+            async for key, chunk in merged:
+                silent.discard(key)
+                yield {key: chunk}
+        finally:
+            await aclose_all([merged])
+        self._refuse_silent(silent)
+
+    def _refuse_silent(self, silent: set[str]) -> None:
+        if silent:
+            raise EmptyStreamError(f"{self.get_name()}: the stream of {_listed(silent)} ended without a chunk")
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return frozenset(self.steps__)
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        needed = [step._input_keys for step in self.steps__.values()]
+        return frozenset[str]().union(*(keys for keys in needed if keys)) or None
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The properties that the branches ask for, together; free where a branch takes anything but an object."""
+        models = [step.get_input_schema(config) for step in self.steps__.values()]
+        schemas = _schemas()
+        merged = schemas.merge_objects(self.get_name("Input"), models)
+        return cast("type[BaseModel]", merged or schemas.value_model(self.get_name("Input"), Any))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """One property for each branch."""
+        fields = {key: (step.get_output_schema(config), ...) for key, step in self.steps__.items()}
+        return cast("type[BaseModel]", _schemas().object_model(self.get_name("Output"), fields))
+
+    @property
+    def InputType(self) -> Any:
+        types = [step.InputType for step in self.steps__.values()]
+        return types[0] if all(kind == types[0] for kind in types) else Any
+
+    @property
+    def OutputType(self) -> Any:
+        return dict[str, Any]
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return _specs(self.steps__.values())
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{key!r}: {step!r}" for key, step in self.steps__.items()) + "}"
+
+
+RunnableMap = RunnableParallel
+
+
+class RunnablePassthrough(_Node[Other, Other]):
+    """Gives its input unchanged, chunk by chunk; ``func`` (or ``afunc``) is called with the whole of it for its effect."""
+
+    func: Callable[..., Any] | None
+    afunc: Callable[..., Any] | None
+
+    def __init__(
+        self,
+        func: Callable[..., Any] | None = None,
+        afunc: Callable[..., Any] | None = None,
+        *,
+        input_type: type[Other] | None = None,
+    ) -> None:
+        effect = None if func is None and afunc is None else _effect(func, afunc)
+        vars(self).update(func=func, afunc=afunc, name=None, _effect=effect, _type=input_type, _inline=effect is None)
+
+    _effect: RunnableLambda[Any, Any] | None
+    _type: Any
+
+    @classmethod
+    def assign(cls, **steps: Any) -> RunnableAssign:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        """A step that adds keys to a dict: each of ``steps`` gets the dict and gives one value."""
+        return RunnableAssign(RunnableParallel(steps))
+
+    @property
+    def _identity(self) -> bool:
+        return self._effect is None
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        if self._effect is not None:
+            self._effect.invoke(input, config, **kwargs)
+        return input
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        if self._effect is not None:
+            await self._effect.ainvoke(input, config, **kwargs)
+        return input
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        seen: list[Any] = []
+        for chunk in chunks:
+            if self._effect is not None:
+                seen.append(chunk)
+            yield chunk
+        if self._effect is not None:
+            self._effect.invoke(self._sum(seen), config, **kwargs)
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        seen: list[Any] = []
+        async for chunk in chunks:
+            if self._effect is not None:
+                seen.append(chunk)
+            yield chunk
+        if self._effect is not None:
+            await self._effect.ainvoke(self._sum(seen), config, **kwargs)
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return given
+
+    @property
+    def InputType(self) -> Any:
+        return self._type or Any
+
+    @property
+    def OutputType(self) -> Any:
+        return self._type or Any
+
+
+def _effect(func: Callable[..., Any] | None, afunc: Callable[..., Any] | None) -> RunnableLambda[Any, Any]:
+    if func is None:
+        return RunnableLambda(cast("Callable[..., Any]", afunc))
+    return RunnableLambda(func, afunc)
+
+
+def _dict_chunk(chunk: object, who: str) -> Mapping[str, Any]:
+    if not isinstance(chunk, Mapping):
+        raise TypeError(f"{who} needs a dict, got {_described(chunk)}")
+    return cast("Mapping[str, Any]", chunk)
+
+
+class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
+    """A dict, with what the steps of ``mapper`` give for it added under their keys.
+
+    A stream passes the chunks of the input on as they come, without the keys that the mapper replaces, and the
+    chunks of the mapper among them.
+    """
+
+    mapper: RunnableParallel[Any]
+
+    def __init__(self, mapper: RunnableParallel[Any] | Mapping[str, Any], **kwargs: Any) -> None:
+        if not isinstance(mapper, RunnableParallel):
+            mapper = RunnableParallel(mapper, **kwargs)
+        vars(self).update(mapper=mapper, name=None, _inline=mapper._inline)
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """``RunnableAssign<the keys it adds>``."""
+        name = f"RunnableAssign<{','.join(self.mapper.steps__)}>"
+        return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        given = _dict_chunk(input, self.get_name())
+        return {**given, **self.mapper.invoke(input, config, **kwargs)}
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        given = _dict_chunk(input, self.get_name())
+        return {**given, **await self.mapper.ainvoke(input, config, **kwargs)}
+
+    def _passed(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        for chunk in chunks:
+            rest = {
+                key: value
+                for key, value in _dict_chunk(chunk, self.get_name()).items()
+                if key not in self.mapper.steps__
+            }
+            if rest:
+                yield rest
+
+    async def _apassed(self, chunks: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        async for chunk in chunks:
+            rest = {
+                key: value
+                for key, value in _dict_chunk(chunk, self.get_name()).items()
+                if key not in self.mapper.steps__
+            }
+            if rest:
+                yield rest
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        passed, mapped = tee(chunks, 2, _forked)
+        added = self.mapper.transform(mapped, config, **kwargs)
+        merged = fan_in([(0, self._passed(passed)), (1, added)], permits_of(config))
+        try:
+            for _, chunk in merged:
+                yield chunk
+        finally:
+            close_all([merged])
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        passed, mapped = atee(chunks, 2, _forked)
+        added = self.mapper.atransform(mapped, config, **kwargs)
+        merged = afan_in([(0, self._apassed(passed)), (1, added)], permits_of(config))
+        try:
+            async for _, chunk in merged:
+                yield chunk
+        finally:
+            await aclose_all([merged])
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return None if given is None else given | frozenset(self.mapper.steps__)
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return self.mapper._input_keys
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A dict with at least what the steps ask for."""
+        schemas = _schemas()
+        needed = self.mapper.get_input_schema(config)
+        return cast("type[BaseModel]", schemas.extend_object(self.get_name("Input"), needed, {}))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The input, and a property for each step."""
+        schemas = _schemas()
+        fields = {key: (step.get_output_schema(config), ...) for key, step in self.mapper.steps__.items()}
+        return cast(
+            "type[BaseModel]", schemas.extend_object(self.get_name("Output"), self.get_input_schema(config), fields)
+        )
+
+    @property
+    def InputType(self) -> Any:
+        return dict[str, Any]
+
+    @property
+    def OutputType(self) -> Any:
+        return dict[str, Any]
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return self.mapper.config_specs
+
+    def __repr__(self) -> str:
+        return f"RunnableAssign({self.mapper!r})"
+
+
+class RunnablePick(_Node[Mapping[str, Any], Any]):
+    """The value of one key of a dict, or a dict of those of several keys that are there; KeyError when none is.
+
+    A stream yields what each chunk has of them.
+    """
+
+    keys: str | list[str]
+    _inline = True
+
+    def __init__(self, keys: str | list[str]) -> None:
+        vars(self).update(keys=keys if isinstance(keys, str) else list(keys), name=None)
+
+    def _picked(self, chunk: Any) -> tuple[Any, ...]:
+        given = _dict_chunk(chunk, self.get_name())
+        if isinstance(self.keys, str):
+            return (given[self.keys],) if self.keys in given else ()
+        found = {key: given[key] for key in self.keys if key in given}
+        return (found,) if found else ()
+
+    def _missing(self, seen: Iterable[str]) -> NoReturn:
+        raise KeyError(f"pick({self.keys!r}): no such key, the dict has {_listed(map(str, seen))}")
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        found = self._picked(input)
+        return found[0] if found else self._missing(input)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        seen: dict[str, None] = {}
+        found = False
+        for chunk in chunks:
+            for part in self._picked(chunk):
+                found = True
+                yield part
+            seen.update(dict.fromkeys(chunk))
+        if not found:
+            self._missing(seen)
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        seen: dict[str, None] = {}
+        found = False
+        async for chunk in chunks:
+            for part in self._picked(chunk):
+                found = True
+                yield part
+            seen.update(dict.fromkeys(chunk))
+        if not found:
+            self._missing(seen)
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return None if given is None or isinstance(self.keys, str) else given & frozenset(self.keys)
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return frozenset({self.keys}) if isinstance(self.keys, str) else None
+
+    @property
+    def InputType(self) -> Any:
+        return dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"RunnablePick({self.keys!r})"
+
+
+# ------------------------------------------------------------------------------------------------- choosing and mapping
+
+
+class RunnableBranch(_Node[Input, Output]):
+    """The runnable of the first ``(condition, runnable)`` whose condition holds for the input, else the last argument.
+
+    The conditions get the whole input, and the chosen runnable the chunks it came in. If every condition is
+    ``chunkwise`` (a RunnableLambda made so), the first chunk decides, and the rest is passed on as it comes.
+    """
+
+    branches: tuple[tuple[Runnable[Any, Any], Runnable[Any, Any]], ...]
+    default: Runnable[Any, Any]
+
+    def __init__(self, *branches: Any) -> None:
+        if len(branches) < 2:
+            raise ValueError("a branch needs at least one (condition, runnable) and a default")
+        for branch in branches[:-1]:
+            if not isinstance(branch, tuple | list) or len(cast("Sequence[Any]", branch)) != 2:
+                raise TypeError(
+                    f"a branch takes (condition, runnable) pairs and then a default, got {_described(cast(object, branch))}"
+                )
+        pairs = tuple((coerce_to_runnable(condition), coerce_to_runnable(then)) for condition, then in branches[:-1])
+        vars(self).update(
+            branches=pairs,
+            default=coerce_to_runnable(branches[-1]),
+            name=None,
+            _first_decides=all(isinstance(test, RunnableLambda) and test.chunkwise for test, _ in pairs),
+        )
+
+    _first_decides: bool
+
+    def _chosen(self, input: Any, config: Config) -> Runnable[Any, Any]:
+        for condition, runnable in self.branches:
+            if condition.invoke(_forked(input), config):
+                return runnable
+        return self.default
+
+    async def _achosen(self, input: Any, config: Config) -> Runnable[Any, Any]:
+        for condition, runnable in self.branches:
+            if await condition.ainvoke(_forked(input), config):
+                return runnable
+        return self.default
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        chosen = self._chosen(input, config)
+        return chosen.invoke(input, config, **kwargs)
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        chosen = await self._achosen(input, config)
+        return await chosen.ainvoke(input, config, **kwargs)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        read: list[Any] = []
+        for chunk in chunks:
+            read.append(chunk)
+            if self._first_decides:
+                break
+        chosen = self._chosen(self._sum(read), config)
+        stream = chosen.transform(chained(read, chunks), config, **kwargs)
+        try:
+            for chunk in stream:
+                yield chunk
+        finally:
+            close_all([stream])
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        read: list[Any] = []
+        async for chunk in chunks:
+            read.append(chunk)
+            if self._first_decides:
+                break
+        chosen = await self._achosen(self._sum(read), config)
+        stream = chosen.atransform(achained(read, chunks), config, **kwargs)
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            await aclose_all([stream])
+
+    def _inner(self) -> list[Runnable[Any, Any]]:
+        return [*(runnable for _, runnable in self.branches), self.default]
+
+    @property
+    def InputType(self) -> Any:
+        return next((kind for kind in (step.InputType for step in self._inner()) if kind is not Any), Any)
+
+    @property
+    def OutputType(self) -> Any:
+        return _union_type([step.OutputType for step in self._inner()])
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return _specs([step for pair in self.branches for step in pair] + [self.default])
+
+    def __repr__(self) -> str:
+        pairs = ", ".join(f"({condition!r}, {runnable!r})" for condition, runnable in self.branches)
+        return f"RunnableBranch({pairs}, {self.default!r})"
+
+
+def _union_type(types: list[Any]) -> Any:
+    if any(kind is Any for kind in types):
+        return Any
+    union = types[0]
+    for kind in types[1:]:
+        union = union | kind
+    return union
+
+
+class RouterRunnable(_Node[Mapping[str, Any], Output]):
+    """Of several runnables the one named by ``input["key"]``, run on ``input["input"]``; KeyError names the others."""
+
+    runnables: dict[str, Runnable[Any, Any]]
+
+    def __init__(self, runnables: Mapping[str, Any]) -> None:
+        vars(self).update(runnables={key: coerce_to_runnable(step) for key, step in runnables.items()}, name=None)
+
+    def _routed(self, input: Any) -> tuple[Runnable[Any, Any], Any]:
+        given = _dict_chunk(input, self.get_name())
+        if "key" not in given or "input" not in given:
+            raise KeyError(f"a router needs a dict with 'key' and 'input', got {_listed(map(str, given))}")
+        if given["key"] not in self.runnables:
+            raise KeyError(f"no runnable for the key {given['key']!r}; there are {_listed(self.runnables)}")
+        return self.runnables[given["key"]], given["input"]
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        runnable, value = self._routed(input)
+        return runnable.invoke(value, config, **kwargs)
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        runnable, value = self._routed(input)
+        return await runnable.ainvoke(value, config, **kwargs)
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        runnable, value = self._routed(self._sum(list(chunks)))
+        stream = runnable.stream(value, config, **kwargs)
+        try:
+            for chunk in stream:
+                yield chunk
+        finally:
+            close_all([stream])
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        runnable, value = self._routed(self._sum(await acollect(chunks)))
+        stream = runnable.astream(value, config, **kwargs)
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            await aclose_all([stream])
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return frozenset({"key", "input"})
+
+    @property
+    def InputType(self) -> Any:
+        return dict[str, Any]
+
+    @property
+    def OutputType(self) -> Any:
+        return _union_type([step.OutputType for step in self.runnables.values()])
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return _specs(self.runnables.values())
+
+    def __repr__(self) -> str:
+        return f"RouterRunnable({self.runnables!r})"
+
+
+class RunnableEach(_Node[list[In], list[Out]]):
+    """A runnable for every item of a list, at once; gives the list of outputs in the order of the items.
+
+    A stream yields ``[output]`` for one item after the other, each as soon as it and those before it are done.
+    """
+
+    bound: Runnable[In, Out]
+
+    def __init__(self, bound: Runnable[In, Out]) -> None:
+        vars(self).update(bound=coerce_to_runnable(bound), name=None, _inline=bound._inline)
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """``RunnableEach<the name of what is run>``."""
+        name = f"RunnableEach<{self.bound.get_name()}>"
+        return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    def _items(self, input: Any) -> Iterable[Any]:
+        if isinstance(input, str | bytes | Mapping) or not isinstance(input, Iterable):
+            raise TypeError(f"{self.get_name()} needs a list of inputs, got {_described(cast(object, input))}")
+        return cast("Iterable[Any]", input)
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        return cast("list[Any]", self.bound.batch(self._items(input), config, **kwargs))
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        return cast("list[Any]", await self.bound.abatch(self._items(input), config, **kwargs))
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        items = list(self._items(self._sum(list(chunks))))
+        if not items or self.bound._vectorised:
+            yield self._invoke(items, config, **kwargs)
+            return
+        outputs = self.bound.batch_iter(items, config, buffer=len(items), **kwargs)
+        try:
+            for output in outputs:
+                yield [output]
+        finally:
+            close_all([outputs])
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        items = list(self._items(self._sum(await acollect(chunks))))
+        if not items or self.bound._vectorised:
+            yield await self._ainvoke(items, config, **kwargs)
+            return
+        outputs = self.bound.abatch_iter(items, config, buffer=len(items), **kwargs)
+        try:
+            async for output in outputs:
+                yield [output]
+        finally:
+            await aclose_all([outputs])
+
+    @property
+    def InputType(self) -> Any:
+        return list[self.bound.InputType]  # type: ignore[name-defined]  # known when it runs
+
+    @property
+    def OutputType(self) -> Any:
+        return list[self.bound.OutputType]  # type: ignore[name-defined]  # known when it runs
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A list of what is run takes."""
+        model = self.bound.get_input_schema(config)
+        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Input"), list[model]))  # type: ignore[valid-type]
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A list of what is run gives."""
+        model = self.bound.get_output_schema(config)
+        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Output"), list[model]))  # type: ignore[valid-type]
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return self.bound.config_specs
+
+    def __repr__(self) -> str:
+        return f"RunnableEach({self.bound!r})"
+
+
+# ------------------------------------------------------------------------------------------------------------- binding
+
+
+class RunnableBinding(_Node[Input, Output]):
+    """A runnable with keyword arguments, a config or types of its own; it has no run of its own.
+
+    What a call says goes before what is bound here, and that before what is inherited. Tags and callbacks are joined.
+    """
+
+    bound: Runnable[Input, Output]
+    kwargs: Mapping[str, Any]
+    config: RunnableConfig
+
+    def __init__(
+        self,
+        bound: Runnable[Input, Output],
+        *,
+        kwargs: Mapping[str, Any] | None = None,
+        config: RunnableConfig | Mapping[str, Any] | None = None,
+        input_type: Any = None,
+        output_type: Any = None,
+    ) -> None:
+        enter({} if config is None else config)  # raises now what would be raised in every call
+        vars(self).update(
+            bound=bound,
+            kwargs=dict(kwargs or {}),
+            config=merge_configs(config),
+            input_type=input_type,
+            output_type=output_type,
+            _inline=bound._inline,
+            _strict_input=bound._strict_input,
+        )
+
+    input_type: Any
+    output_type: Any
+
+    def _scope(self, config: Any) -> Any:
+        return with_defaults(enter(config), self.config, config) if self.config else config
+
+    def _scopes(self, config: Any) -> Any:
+        if config is None or isinstance(config, Mapping):
+            return self._scope(config)
+        return [self._scope(given) for given in config]
+
+    def bind(self, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        return self._with(kwargs={**self.kwargs, **kwargs})
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        return self._with(config=merge_configs(self.config, config, kwargs))
+
+    def with_types(
+        self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
+    ) -> RunnableBinding[Input, Output]:
+        return self._with(input_type=input_type or self.input_type, output_type=output_type or self.output_type)
+
+    def _with(self, **changes: Any) -> RunnableBinding[Input, Output]:
+        now: dict[str, Any] = {name: getattr(self, name) for name in ("kwargs", "config", "input_type", "output_type")}
+        return RunnableBinding(self.bound, **{**now, **changes})
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        return self.bound.invoke(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        return await self.bound.ainvoke(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        return self.bound.stream(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
+        return self.bound.astream(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    def transform(
+        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        return self.bound.transform(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    def atransform(
+        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        return self.bound.atransform(input, self._scope(config), **{**self.kwargs, **kwargs})
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        given = {**self.kwargs, **kwargs}
+        return self.bound.batch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
+
+    async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        given = {**self.kwargs, **kwargs}
+        return await self.bound.abatch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
+
+    @property
+    def _barrier(self) -> bool:
+        return self.bound._barrier
+
+    @property
+    def _vectorised(self) -> bool:
+        return self.bound._vectorised
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return self.bound._input_keys
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return self.bound._output_keys(given)
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """The name in the config, or that of what is bound."""
+        name = self.config.get("run_name")
+        if not name:
+            return self.bound.get_name(suffix)
+        return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    @property
+    def InputType(self) -> Any:
+        return self.input_type or self.bound.InputType
+
+    @property
+    def OutputType(self) -> Any:
+        return self.output_type or self.bound.OutputType
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        if self.input_type is None:
+            return self.bound.get_input_schema(config)
+        return super().get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        if self.output_type is None:
+            return self.bound.get_output_schema(config)
+        return super().get_output_schema(config)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return self.bound.config_specs
+
+    def __repr__(self) -> str:
+        said = [f".bind({', '.join(sorted(self.kwargs))})"] if self.kwargs else []
+        said += [f".with_config({', '.join(sorted(self.config))})"] if self.config else []
+        said += [".with_types()"] if self.input_type or self.output_type else []
+        return f"{self.bound!r}{''.join(said)}"

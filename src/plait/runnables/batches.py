@@ -1,0 +1,144 @@
+"""How a batch is spread over its inputs: what each item is called with, and how many run at once."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
+from typing import Any, cast
+
+from plait.concurrency import DEFAULT_CONCURRENCY, aclose_all, close_all
+from plait.runnables.config import configs_of_batch
+from plait.runs import Scope
+
+
+def count_of(inputs: Any) -> int | None:
+    if isinstance(inputs, str | bytes | Mapping):
+        raise TypeError(
+            f"a batch takes a list or another iterable of inputs, got one {type(cast(object, inputs)).__name__}; write [it]"
+        )
+    if not isinstance(inputs, Iterable | AsyncIterable):
+        raise TypeError(f"a batch takes a list or another iterable of inputs, got {type(inputs).__name__}")
+    return len(inputs) if isinstance(inputs, Sized) else None
+
+
+def width_of(scope: Scope | None) -> int:
+    limit = None if scope is None else scope.get("max_concurrency")
+    return DEFAULT_CONCURRENCY if limit is None else cast(int, limit)
+
+
+def permits_of(scope: Scope | None) -> Any:
+    return None if scope is None else scope.permits
+
+
+def at_least_0(buffer: int) -> int:
+    if buffer < 0:
+        raise ValueError(f"buffer must be at least 0, got {buffer}")
+    return buffer
+
+
+def paired(inputs: Iterable[Any], each: list[Scope] | None) -> Iterable[Any]:
+    return inputs if each is None else zip(inputs, each, strict=True)
+
+
+def apaired(  # twin: zip takes no async iterables
+    inputs: Iterable[Any] | AsyncIterable[Any], each: list[Scope] | None
+) -> Iterable[Any] | AsyncIterable[Any]:
+    if each is None or isinstance(inputs, Iterable):
+        return paired(cast("Iterable[Any]", inputs), each)
+    return _azip(inputs, each)
+
+
+async def _azip(inputs: AsyncIterable[Any], each: list[Scope]) -> AsyncGenerator[tuple[Any, Scope], None]:
+    scopes = iter(each)
+    async for item in inputs:
+        yield item, next(scopes)
+
+
+def caller(
+    verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
+) -> Callable[[Any], Any]:
+    def call(item: Any) -> Any:
+        return verb(item, scope, **kwargs)
+
+    def call_pair(pair: tuple[Any, Scope]) -> Any:
+        return verb(pair[0], pair[1], **kwargs)
+
+    chosen = call_pair if paired else call
+
+    def call_safely(item: Any) -> Any:
+        try:
+            return chosen(item)
+        except Exception as error:
+            return error
+
+    return call_safely if return_exceptions else chosen
+
+
+def acaller(
+    verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
+) -> Callable[[Any], Awaitable[Any]]:
+    async def call(item: Any) -> Any:
+        return await verb(item, scope, **kwargs)
+
+    async def call_pair(pair: tuple[Any, Scope]) -> Any:
+        return await verb(pair[0], pair[1], **kwargs)
+
+    chosen = call_pair if paired else call
+
+    async def call_safely(item: Any) -> Any:
+        try:
+            return await chosen(item)
+        except Exception as error:
+            return error
+
+    return call_safely if return_exceptions else chosen
+
+
+def outputs_of(pairs: Iterator[tuple[int, Any]]) -> Iterator[Any]:
+    try:
+        for _, output in pairs:
+            yield output
+    finally:
+        close_all([pairs])
+
+
+async def aoutputs_of(pairs: AsyncIterator[tuple[int, Any]]) -> AsyncGenerator[Any, None]:
+    try:
+        async for _, output in pairs:
+            yield output
+    finally:
+        await aclose_all([pairs])
+
+
+class Rows:
+    """The inputs of a batch on their way through parts: those that failed stay behind with their exception."""
+
+    def __init__(self, inputs: Iterable[Any], config: Any) -> None:
+        count_of(inputs)
+        self.values = list(inputs)
+        self.live = list(range(len(self.values)))
+        self.whole, self.each = configs_of_batch(config, len(self.values))
+
+    def inputs(self) -> list[Any]:
+        return [self.values[index] for index in self.live]
+
+    def configs(self) -> Any:
+        return self.whole if self.each is None else [self.each[index] for index in self.live]
+
+    def put(self, outputs: Sequence[Any]) -> None:
+        for index, output in zip(self.live, outputs, strict=True):
+            self.values[index] = output
+        self.live = [index for index in self.live if not isinstance(self.values[index], Exception)]
+
+    def outputs(self) -> list[Any]:
+        return self.values

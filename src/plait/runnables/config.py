@@ -1,0 +1,175 @@
+"""The config of a call: what it may hold, how configs merge, and what is in force for a nested call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+
+from plait.concurrency import Permits
+from plait.errors import ConfigError
+from plait.runs import DEFAULTS, HandedConfig, Scope, current, hand_out
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = [
+    "RunnableConfig",
+    "configs_of_batch",
+    "current_config",
+    "ensure_config",
+    "enter",
+    "merge_configs",
+    "patch_config",
+    "with_defaults",
+]
+
+
+class RunnableConfig(TypedDict, total=False):
+    """What a caller may say about a call; every key is optional, and what is not said is inherited.
+
+    tags: labels of this run and of all below it; merged without repetition, in order.
+    metadata: values for whoever watches; the inner call wins key by key. The values themselves are never copied.
+    callbacks: who listens; the same object hears each event once.
+    run_name, run_id: of this run alone, never inherited; one ``run_id`` cannot serve several inputs.
+    max_concurrency: how many leaf calls may run at once in this whole call, however nested; a nested call may lower
+        it. Without it a batch runs 16 items at once.
+    recursion_limit: how deep functions may go on returning runnables (25).
+    configurable: values for configurable fields, and for your own functions.
+    timeout: seconds; kept for nested calls.
+    """
+
+    tags: list[str]
+    metadata: dict[str, Any]
+    callbacks: Any
+    run_name: str | None
+    run_id: UUID | None
+    max_concurrency: int | None
+    recursion_limit: int
+    configurable: dict[str, Any]
+    timeout: float | None
+
+
+_KEYS: Final = tuple(RunnableConfig.__annotations__)
+_CONTAINERS: Final = (
+    ("tags", (list, tuple)),
+    ("callbacks", (list, tuple)),
+    ("metadata", (dict, Mapping)),
+    ("configurable", (dict, Mapping)),
+)
+
+
+def _check(config: Any) -> None:
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"a config is a dict, got {type(config).__name__}; its keys are {', '.join(_KEYS)}")
+    given = cast("Mapping[str, Any]", config)
+    for key in given:
+        if key not in _KEYS:
+            raise ConfigError(
+                f"unknown config key {key!r}{_hint(key)}; the keys are {', '.join(_KEYS)}. "
+                "Values for your own functions belong into 'configurable', labels into 'metadata'"
+            )
+    for key in ("max_concurrency", "recursion_limit"):
+        limit = given.get(key)
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            raise ConfigError(f"config[{key!r}] must be a whole number of at least 1, got {limit!r}")
+    for key, kind in _CONTAINERS:
+        value = given.get(key)
+        if value is not None and not isinstance(value, kind):
+            raise ConfigError(f"config[{key!r}] must be a {kind[0].__name__}, got {type(value).__name__}")
+
+
+def _hint(key: object) -> str:
+    from difflib import get_close_matches  # on the way to an error only
+
+    close = get_close_matches(str(key), _KEYS, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _union(first: Iterable[Any] | None, second: Iterable[Any] | None) -> list[Any]:
+    """Both, in order, each thing once: by identity, as handlers need not be hashable, and by equality for text."""
+    both: list[Any] = []
+    for thing in (*(first or ()), *(second or ())):
+        if not any(thing is known or (isinstance(thing, str) and thing == known) for known in both):
+            both.append(thing)
+    return both
+
+
+def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
+    """One config of several: lists are joined, dicts merged key by key, of anything else the last that is not None."""
+    merged: Any = {}
+    for config in configs:
+        for key, value in (config or {}).items():
+            if value is None:
+                merged.setdefault(key, None)
+            elif key in ("tags", "callbacks"):
+                merged[key] = _union(merged.get(key), value)
+            elif key in ("metadata", "configurable"):
+                merged[key] = {**(merged.get(key) or {}), **value}
+            else:
+                merged[key] = value
+    return cast(RunnableConfig, merged)
+
+
+def within(parent: Scope | None, config: Mapping[str, Any]) -> Scope:
+    """The scope of a call that is made with ``config`` inside ``parent``."""
+    _check(config)
+    base = DEFAULTS if parent is None else parent.below()
+    scope = Scope(merge_configs(base, config), parent)
+    limit = config.get("max_concurrency")
+    if limit is not None and (parent is None or parent.permits is None or limit != parent.get("max_concurrency")):
+        scope.permits = Permits(limit, parent.permits if parent is not None else None)
+    scope.listeners = tuple(scope.get("callbacks") or ())
+    return scope
+
+
+def enter(config: RunnableConfig | Mapping[str, Any] | None) -> Scope | None:
+    """What is in force for a call that was given ``config``; None when nothing is configured and nobody listens."""
+    if config is None:
+        return current.get()
+    if type(config) is Scope:
+        return config
+    if type(config) is HandedConfig:
+        return within(config.scope or current.get(), config)
+    return within(current.get(), config)
+
+
+def with_defaults(scope: Scope | None, bound: Mapping[str, Any], config: Mapping[str, Any] | None) -> Scope:
+    """The scope for a node with a config of its own: it goes before what is inherited and after what the call says."""
+    if config is None or type(config) is Scope:
+        return within(scope, bound)
+    return within(scope, merge_configs(bound, config))
+
+
+def configs_of_batch(
+    config: RunnableConfig | Sequence[RunnableConfig] | None, count: int | None
+) -> tuple[Scope | None, list[Scope] | None]:
+    """The scope of a whole batch, and one for each input if a list of configs was given.
+
+    The permits of the batch are those of the first config in the list that limits them.
+    """
+    if config is None or isinstance(config, Mapping):
+        scope = enter(config)
+        if scope is not None and scope.get("run_id") is not None and count != 1:
+            raise ConfigError("one run_id cannot serve several inputs; pass a list of configs, one for each input")
+        return scope, None
+    configs = list(config)
+    if count is not None and len(configs) != count:
+        raise ConfigError(f"a batch needs as many configs as inputs: got {len(configs)} for {count} inputs")
+    limits = [limit for given in configs if (limit := given.get("max_concurrency")) is not None]
+    whole = within(current.get(), {"max_concurrency": limits[0]}) if limits else current.get()
+    return whole, [within(whole, given) for given in configs]
+
+
+def ensure_config(config: RunnableConfig | None = None) -> RunnableConfig:
+    """A complete config: the defaults, what is inherited here, and ``config``; the caller's own to change."""
+    return cast(RunnableConfig, hand_out(enter(config)))
+
+
+def patch_config(config: RunnableConfig | None, **changes: Any) -> RunnableConfig:
+    """A copy of ``config`` with some keys replaced."""
+    return cast(RunnableConfig, {**(config or {}), **changes})
+
+
+def current_config() -> RunnableConfig:
+    """The config in force where this is called: that of the run around it, or the defaults outside of any."""
+    return ensure_config()

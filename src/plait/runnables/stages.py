@@ -1,0 +1,200 @@
+"""How a sequence streams: its steps as stages that pull each other, fused where nobody can tell, on several stacks.
+
+A stage is a function of chunks and a config that gives chunks. The steps are Runnables; only their hooks are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from typing import Any, Final
+
+from plait.concurrency import aclose_all, acollect, afan_in, close_all, fan_in
+from plait.runnables.batches import aoutputs_of, outputs_of
+from plait.runs import Scope, current
+
+Stage = Callable[..., Any]
+Config = Any
+"""What a hook gets: a ``Scope`` or None. A TypedDict cannot be subclassed, so its type cannot say so."""
+
+_STAGES_PER_STACK: Final = 48
+"""Streaming steps that pull each other on one stack; a longer chain goes on in another thread or task."""
+
+
+def transform_of(step: Any) -> Any:
+    return step.transform
+
+
+def atransform_of(step: Any) -> Any:
+    return step.atransform
+
+
+def fused(
+    steps: Sequence[Any],
+    transform: Callable[[Any], Stage],
+    each_stage: Callable[[Sequence[Any]], Stage],
+    value_stage: Callable[[Sequence[Any]], Stage],
+    hop: Stage,
+) -> list[Stage]:
+    """The stages of a stream that nobody watches: neighbours that work chunk by chunk, or on whole values, become one.
+
+    A step that is followed by one that reads everything need not stream itself, so it is called for its value.
+    """
+    stages: list[Stage] = []
+    position = 0
+    while position < len(steps):
+        end = position
+        while end < len(steps) and steps[end]._each is not None:
+            end += 1
+        if end > position:
+            stages.append(each_stage(steps[position:end]))
+            position = end
+            continue
+        while end + 1 < len(steps) and steps[end]._barrier and steps[end + 1]._barrier:
+            end += 1
+        if end > position:
+            stages.append(value_stage(steps[position:end]))
+        if not steps[end]._identity:
+            stages.append(transform(steps[end]))
+        position = end + 1
+    return list(_with_hops(stages, hop))
+
+
+def unfused(
+    steps: Sequence[Any],
+    transform: Callable[[Any], Stage],
+    hop: Stage,
+    kwargs: dict[str, Any],
+) -> Iterator[tuple[Stage, dict[str, Any]]]:
+    """A stage for every step; the keyword arguments of the call are for the first."""
+    for stage in _with_hops((transform(step) for step in steps), hop):
+        yield stage, kwargs
+        kwargs = {}
+
+
+def _with_hops(stages: Iterable[Stage], hop: Stage) -> Iterator[Stage]:
+    """A stage pulls the one before it on its own stack; so every so often the work goes on on another stack."""
+    for index, stage in enumerate(stages, 1):
+        yield stage
+        if index % _STAGES_PER_STACK == 0:
+            yield hop
+
+
+def each_stage(steps: Sequence[Any]) -> Stage:
+    functions = [step._each for step in steps]
+
+    def stage(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
+        for chunk in chunks:
+            for function in functions if config is None else (_bound_invoke(step, config) for step in steps):
+                chunk = function(chunk)
+            yield chunk
+
+    return stage
+
+
+def aeach_stage(steps: Sequence[Any]) -> Stage:
+    functions = [step._each for step in steps]
+
+    async def stage(chunks: AsyncIterator[Any], config: Config) -> AsyncGenerator[Any, None]:
+        async for chunk in chunks:
+            for function in functions if config is None else (_bound_invoke(step, config) for step in steps):
+                chunk = function(chunk)
+            yield chunk
+
+    return stage
+
+
+def _bound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+    return lambda chunk: step.invoke(chunk, config)
+
+
+def value_stage(steps: Sequence[Any]) -> Stage:
+    calls = [step._calls() for step in steps]
+
+    def stage(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
+        value = steps[0]._sum(list(chunks))
+        for step, call in zip(steps, calls, strict=True):
+            value = call(value) if config is None else step.invoke(value, config)
+        yield value
+
+    return stage
+
+
+def avalue_stage(steps: Sequence[Any]) -> Stage:
+    calls = [step._acalls() for step in steps]
+
+    async def stage(chunks: AsyncIterator[Any], config: Config) -> AsyncGenerator[Any, None]:
+        value = steps[0]._sum(await acollect(chunks))
+        for step, call in zip(steps, calls, strict=True):
+            value = await (call(value) if config is None else step.ainvoke(value, config))
+        yield value
+
+    return stage
+
+
+def hop(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
+    return outputs_of(fan_in([(0, chunks)], None, sure=True))
+
+
+def ahop(chunks: AsyncIterator[Any], config: Config) -> AsyncIterator[Any]:
+    return aoutputs_of(afan_in([(0, chunks)], None))
+
+
+def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
+    """The chunks of user code, with ``scope`` in force while it runs and not while its consumer does."""
+    stream = iter(chunks)
+    try:
+        while True:
+            before = current.get()
+            if scope is not None:
+                current.set(scope)
+            try:
+                chunk = next(stream)
+            except StopIteration:
+                return
+            finally:
+                if scope is not None:
+                    current.set(before)
+            yield chunk
+    finally:
+        close_all([stream])
+
+
+async def ainside(chunks: AsyncIterable[Any], scope: Scope | None) -> AsyncGenerator[Any, None]:
+    """The chunks of user code, with ``scope`` in force while it runs and not while its consumer does."""
+    stream = aiter(chunks)
+    try:
+        while True:
+            before = current.get()
+            if scope is not None:
+                current.set(scope)
+            try:
+                chunk = await anext(stream)
+            except StopAsyncIteration:
+                return
+            finally:
+                if scope is not None:
+                    current.set(before)
+            yield chunk
+    finally:
+        await aclose_all([stream])
+
+
+def chained(first: list[Any], rest: Iterator[Any]) -> Iterator[Any]:
+    yield from first
+    for chunk in rest:
+        yield chunk
+
+
+async def achained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:  # twin: no `yield from`
+    for chunk in first:
+        yield chunk
+    async for chunk in rest:
+        yield chunk
