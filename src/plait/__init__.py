@@ -1,1 +1,461 @@
-"""plait."""
+"""plait: chains of prompts, models, parsers and functions, joined with ``|``.
+
+Every public name can be had from here, and is loaded when it is first asked for: ``import plait`` alone loads neither
+pydantic nor anything that talks to a network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from plait.documents import Document as Document
+    from plait.embeddings import DeterministicFakeEmbedding as DeterministicFakeEmbedding
+    from plait.embeddings import Embeddings as Embeddings
+    from plait.embeddings import batches as batches
+    from plait.errors import ChainError as ChainError
+    from plait.errors import ConfigError as ConfigError
+    from plait.errors import EmptyStreamError as EmptyStreamError
+    from plait.errors import LocalModelError as LocalModelError
+    from plait.errors import MessageError as MessageError
+    from plait.errors import MissingExtraError as MissingExtraError
+    from plait.errors import MissingKeyError as MissingKeyError
+    from plait.errors import MissingVariableError as MissingVariableError
+    from plait.errors import ModelConnectionError as ModelConnectionError
+    from plait.errors import ModelError as ModelError
+    from plait.errors import OutputParserException as OutputParserException
+    from plait.errors import PlaitError as PlaitError
+    from plait.errors import PromptError as PromptError
+    from plait.errors import RecursionLimitError as RecursionLimitError
+    from plait.language_models import LLM as LLM
+    from plait.language_models import BaseChatModel as BaseChatModel
+    from plait.language_models import BaseLanguageModel as BaseLanguageModel
+    from plait.language_models import BaseLLM as BaseLLM
+    from plait.language_models import EchoChatModel as EchoChatModel
+    from plait.language_models import FakeChatModel as FakeChatModel
+    from plait.language_models import FakeListChatModel as FakeListChatModel
+    from plait.language_models import FakeListLLM as FakeListLLM
+    from plait.language_models import FakeMessagesListChatModel as FakeMessagesListChatModel
+    from plait.language_models import FakeStreamingListLLM as FakeStreamingListLLM
+    from plait.language_models import GenericFakeChatModel as GenericFakeChatModel
+    from plait.language_models import LanguageModelInput as LanguageModelInput
+    from plait.language_models import LanguageModelLike as LanguageModelLike
+    from plait.language_models import LanguageModelOutput as LanguageModelOutput
+    from plait.language_models import ParrotFakeChatModel as ParrotFakeChatModel
+    from plait.language_models import SimpleChatModel as SimpleChatModel
+    from plait.merging import EVERY_KEY as EVERY_KEY
+    from plait.merging import merge as merge
+    from plait.merging import merge_all as merge_all
+    from plait.messages import MESSAGE_CHUNKS as MESSAGE_CHUNKS
+    from plait.messages import MESSAGES as MESSAGES
+    from plait.messages import AIMessage as AIMessage
+    from plait.messages import AIMessageChunk as AIMessageChunk
+    from plait.messages import AnyMessage as AnyMessage
+    from plait.messages import BaseMessage as BaseMessage
+    from plait.messages import BaseMessageChunk as BaseMessageChunk
+    from plait.messages import ChatMessage as ChatMessage
+    from plait.messages import ChatMessageChunk as ChatMessageChunk
+    from plait.messages import Content as Content
+    from plait.messages import ContentBlock as ContentBlock
+    from plait.messages import FunctionMessage as FunctionMessage
+    from plait.messages import FunctionMessageChunk as FunctionMessageChunk
+    from plait.messages import HumanMessage as HumanMessage
+    from plait.messages import HumanMessageChunk as HumanMessageChunk
+    from plait.messages import ImageContentBlock as ImageContentBlock
+    from plait.messages import InputTokenDetails as InputTokenDetails
+    from plait.messages import InvalidToolCall as InvalidToolCall
+    from plait.messages import MessageLikeRepresentation as MessageLikeRepresentation
+    from plait.messages import NonStandardContentBlock as NonStandardContentBlock
+    from plait.messages import OutputTokenDetails as OutputTokenDetails
+    from plait.messages import SystemMessage as SystemMessage
+    from plait.messages import SystemMessageChunk as SystemMessageChunk
+    from plait.messages import TextContentBlock as TextContentBlock
+    from plait.messages import ToolCall as ToolCall
+    from plait.messages import ToolCallChunk as ToolCallChunk
+    from plait.messages import ToolMessage as ToolMessage
+    from plait.messages import ToolMessageChunk as ToolMessageChunk
+    from plait.messages import UsageMetadata as UsageMetadata
+    from plait.messages import add_usage as add_usage
+    from plait.messages import convert_to_messages as convert_to_messages
+    from plait.messages import convert_to_openai_messages as convert_to_openai_messages
+    from plait.messages import count_tokens_approximately as count_tokens_approximately
+    from plait.messages import create_image_block as create_image_block
+    from plait.messages import create_text_block as create_text_block
+    from plait.messages import filter_messages as filter_messages
+    from plait.messages import get_buffer_string as get_buffer_string
+    from plait.messages import invalid_tool_call as invalid_tool_call
+    from plait.messages import merge_message_runs as merge_message_runs
+    from plait.messages import message_chunk_to_message as message_chunk_to_message
+    from plait.messages import message_to_dict as message_to_dict
+    from plait.messages import messages_from_dict as messages_from_dict
+    from plait.messages import messages_to_dict as messages_to_dict
+    from plait.messages import tool_call as tool_call
+    from plait.messages import tool_call_chunk as tool_call_chunk
+    from plait.messages import trim_messages as trim_messages
+    from plait.output_parsers import BaseGenerationOutputParser as BaseGenerationOutputParser
+    from plait.output_parsers import BaseOutputParser as BaseOutputParser
+    from plait.output_parsers import BaseTransformOutputParser as BaseTransformOutputParser
+    from plait.output_parsers import StrOutputParser as StrOutputParser
+    from plait.outputs import ChatGeneration as ChatGeneration
+    from plait.outputs import ChatGenerationChunk as ChatGenerationChunk
+    from plait.outputs import ChatResult as ChatResult
+    from plait.outputs import Generation as Generation
+    from plait.outputs import GenerationChunk as GenerationChunk
+    from plait.outputs import LLMResult as LLMResult
+    from plait.prompt_values import ChatPromptValue as ChatPromptValue
+    from plait.prompt_values import PromptValue as PromptValue
+    from plait.prompt_values import StringPromptValue as StringPromptValue
+    from plait.prompts import AIMessagePromptTemplate as AIMessagePromptTemplate
+    from plait.prompts import BaseChatPromptTemplate as BaseChatPromptTemplate
+    from plait.prompts import BaseMessagePromptTemplate as BaseMessagePromptTemplate
+    from plait.prompts import BasePromptTemplate as BasePromptTemplate
+    from plait.prompts import BaseStringMessagePromptTemplate as BaseStringMessagePromptTemplate
+    from plait.prompts import ChatMessagePromptTemplate as ChatMessagePromptTemplate
+    from plait.prompts import ChatPromptTemplate as ChatPromptTemplate
+    from plait.prompts import ExampleSelector as ExampleSelector
+    from plait.prompts import FewShotChatMessagePromptTemplate as FewShotChatMessagePromptTemplate
+    from plait.prompts import FewShotPromptTemplate as FewShotPromptTemplate
+    from plait.prompts import HumanMessagePromptTemplate as HumanMessagePromptTemplate
+    from plait.prompts import MessagesPlaceholder as MessagesPlaceholder
+    from plait.prompts import PromptTemplate as PromptTemplate
+    from plait.prompts import StringPromptTemplate as StringPromptTemplate
+    from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
+    from plait.providers.openai import ChatOpenAI as ChatOpenAI
+    from plait.providers.openai import OpenAI as OpenAI
+    from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
+    from plait.runnables import RouterRunnable as RouterRunnable
+    from plait.runnables import Runnable as Runnable
+    from plait.runnables import RunnableAssign as RunnableAssign
+    from plait.runnables import RunnableBinding as RunnableBinding
+    from plait.runnables import RunnableBranch as RunnableBranch
+    from plait.runnables import RunnableConfig as RunnableConfig
+    from plait.runnables import RunnableEach as RunnableEach
+    from plait.runnables import RunnableGenerator as RunnableGenerator
+    from plait.runnables import RunnableLambda as RunnableLambda
+    from plait.runnables import RunnableMap as RunnableMap
+    from plait.runnables import RunnableParallel as RunnableParallel
+    from plait.runnables import RunnablePassthrough as RunnablePassthrough
+    from plait.runnables import RunnablePick as RunnablePick
+    from plait.runnables import RunnableSequence as RunnableSequence
+    from plait.runnables import RunnableSerializable as RunnableSerializable
+    from plait.runnables import chain as chain
+    from plait.runnables import coerce_to_runnable as coerce_to_runnable
+    from plait.runnables import current_config as current_config
+    from plait.runnables import ensure_config as ensure_config
+    from plait.runnables import merge_configs as merge_configs
+    from plait.runnables import patch_config as patch_config
+
+__all__ = [
+    "EVERY_KEY",
+    "LLM",
+    "MESSAGES",
+    "MESSAGE_CHUNKS",
+    "AIMessage",
+    "AIMessageChunk",
+    "AIMessagePromptTemplate",
+    "AnyMessage",
+    "BaseChatModel",
+    "BaseChatPromptTemplate",
+    "BaseGenerationOutputParser",
+    "BaseLLM",
+    "BaseLanguageModel",
+    "BaseMessage",
+    "BaseMessageChunk",
+    "BaseMessagePromptTemplate",
+    "BaseOutputParser",
+    "BasePromptTemplate",
+    "BaseStringMessagePromptTemplate",
+    "BaseTransformOutputParser",
+    "ChainError",
+    "ChatGeneration",
+    "ChatGenerationChunk",
+    "ChatMessage",
+    "ChatMessageChunk",
+    "ChatMessagePromptTemplate",
+    "ChatOpenAI",
+    "ChatPromptTemplate",
+    "ChatPromptValue",
+    "ChatResult",
+    "ConfigError",
+    "Content",
+    "ContentBlock",
+    "DeterministicFakeEmbedding",
+    "Document",
+    "EchoChatModel",
+    "Embeddings",
+    "EmptyStreamError",
+    "ExampleSelector",
+    "FakeChatModel",
+    "FakeListChatModel",
+    "FakeListLLM",
+    "FakeMessagesListChatModel",
+    "FakeStreamingListLLM",
+    "FewShotChatMessagePromptTemplate",
+    "FewShotPromptTemplate",
+    "FunctionMessage",
+    "FunctionMessageChunk",
+    "Generation",
+    "GenerationChunk",
+    "GenericFakeChatModel",
+    "HumanMessage",
+    "HumanMessageChunk",
+    "HumanMessagePromptTemplate",
+    "ImageContentBlock",
+    "InputTokenDetails",
+    "InvalidToolCall",
+    "LLMResult",
+    "LanguageModelInput",
+    "LanguageModelLike",
+    "LanguageModelOutput",
+    "LocalModelError",
+    "MessageError",
+    "MessageLikeRepresentation",
+    "MessagesPlaceholder",
+    "MissingExtraError",
+    "MissingKeyError",
+    "MissingVariableError",
+    "ModelConnectionError",
+    "ModelError",
+    "NonStandardContentBlock",
+    "OpenAI",
+    "OpenAIEmbeddings",
+    "OutputParserException",
+    "OutputTokenDetails",
+    "ParrotFakeChatModel",
+    "PlaitError",
+    "PromptError",
+    "PromptTemplate",
+    "PromptValue",
+    "RecursionLimitError",
+    "RouterRunnable",
+    "Runnable",
+    "RunnableAssign",
+    "RunnableBinding",
+    "RunnableBranch",
+    "RunnableConfig",
+    "RunnableEach",
+    "RunnableGenerator",
+    "RunnableLambda",
+    "RunnableMap",
+    "RunnableParallel",
+    "RunnablePassthrough",
+    "RunnablePick",
+    "RunnableSequence",
+    "RunnableSerializable",
+    "SimpleChatModel",
+    "StrOutputParser",
+    "StringPromptTemplate",
+    "StringPromptValue",
+    "SystemMessage",
+    "SystemMessageChunk",
+    "SystemMessagePromptTemplate",
+    "TextContentBlock",
+    "ToolCall",
+    "ToolCallChunk",
+    "ToolMessage",
+    "ToolMessageChunk",
+    "UsageMetadata",
+    "add_usage",
+    "batches",
+    "chain",
+    "coerce_to_runnable",
+    "convert_to_messages",
+    "convert_to_openai_messages",
+    "count_tokens_approximately",
+    "create_image_block",
+    "create_text_block",
+    "current_config",
+    "ensure_config",
+    "filter_messages",
+    "get_buffer_string",
+    "invalid_tool_call",
+    "merge",
+    "merge_all",
+    "merge_configs",
+    "merge_message_runs",
+    "message_chunk_to_message",
+    "message_to_dict",
+    "messages_from_dict",
+    "messages_to_dict",
+    "patch_config",
+    "tool_call",
+    "tool_call_chunk",
+    "trim_messages",
+]
+
+_MODULES: Final = {
+    "plait.documents": ("Document",),
+    "plait.embeddings": (
+        "DeterministicFakeEmbedding",
+        "Embeddings",
+        "batches",
+    ),
+    "plait.errors": (
+        "ChainError",
+        "ConfigError",
+        "EmptyStreamError",
+        "LocalModelError",
+        "MessageError",
+        "MissingExtraError",
+        "MissingKeyError",
+        "MissingVariableError",
+        "ModelConnectionError",
+        "ModelError",
+        "OutputParserException",
+        "PlaitError",
+        "PromptError",
+        "RecursionLimitError",
+    ),
+    "plait.language_models": (
+        "LLM",
+        "BaseChatModel",
+        "BaseLLM",
+        "BaseLanguageModel",
+        "EchoChatModel",
+        "FakeChatModel",
+        "FakeListChatModel",
+        "FakeListLLM",
+        "FakeMessagesListChatModel",
+        "FakeStreamingListLLM",
+        "GenericFakeChatModel",
+        "LanguageModelInput",
+        "LanguageModelLike",
+        "LanguageModelOutput",
+        "ParrotFakeChatModel",
+        "SimpleChatModel",
+    ),
+    "plait.merging": (
+        "EVERY_KEY",
+        "merge",
+        "merge_all",
+    ),
+    "plait.messages": (
+        "MESSAGES",
+        "MESSAGE_CHUNKS",
+        "AIMessage",
+        "AIMessageChunk",
+        "AnyMessage",
+        "BaseMessage",
+        "BaseMessageChunk",
+        "ChatMessage",
+        "ChatMessageChunk",
+        "Content",
+        "ContentBlock",
+        "FunctionMessage",
+        "FunctionMessageChunk",
+        "HumanMessage",
+        "HumanMessageChunk",
+        "ImageContentBlock",
+        "InputTokenDetails",
+        "InvalidToolCall",
+        "MessageLikeRepresentation",
+        "NonStandardContentBlock",
+        "OutputTokenDetails",
+        "SystemMessage",
+        "SystemMessageChunk",
+        "TextContentBlock",
+        "ToolCall",
+        "ToolCallChunk",
+        "ToolMessage",
+        "ToolMessageChunk",
+        "UsageMetadata",
+        "add_usage",
+        "convert_to_messages",
+        "convert_to_openai_messages",
+        "count_tokens_approximately",
+        "create_image_block",
+        "create_text_block",
+        "filter_messages",
+        "get_buffer_string",
+        "invalid_tool_call",
+        "merge_message_runs",
+        "message_chunk_to_message",
+        "message_to_dict",
+        "messages_from_dict",
+        "messages_to_dict",
+        "tool_call",
+        "tool_call_chunk",
+        "trim_messages",
+    ),
+    "plait.output_parsers": (
+        "BaseGenerationOutputParser",
+        "BaseOutputParser",
+        "BaseTransformOutputParser",
+        "StrOutputParser",
+    ),
+    "plait.outputs": (
+        "ChatGeneration",
+        "ChatGenerationChunk",
+        "ChatResult",
+        "Generation",
+        "GenerationChunk",
+        "LLMResult",
+    ),
+    "plait.prompt_values": (
+        "ChatPromptValue",
+        "PromptValue",
+        "StringPromptValue",
+    ),
+    "plait.prompts": (
+        "AIMessagePromptTemplate",
+        "BaseChatPromptTemplate",
+        "BaseMessagePromptTemplate",
+        "BasePromptTemplate",
+        "BaseStringMessagePromptTemplate",
+        "ChatMessagePromptTemplate",
+        "ChatPromptTemplate",
+        "ExampleSelector",
+        "FewShotChatMessagePromptTemplate",
+        "FewShotPromptTemplate",
+        "HumanMessagePromptTemplate",
+        "MessagesPlaceholder",
+        "PromptTemplate",
+        "StringPromptTemplate",
+        "SystemMessagePromptTemplate",
+    ),
+    "plait.providers.openai": (
+        "ChatOpenAI",
+        "OpenAI",
+        "OpenAIEmbeddings",
+    ),
+    "plait.runnables": (
+        "RouterRunnable",
+        "Runnable",
+        "RunnableAssign",
+        "RunnableBinding",
+        "RunnableBranch",
+        "RunnableConfig",
+        "RunnableEach",
+        "RunnableGenerator",
+        "RunnableLambda",
+        "RunnableMap",
+        "RunnableParallel",
+        "RunnablePassthrough",
+        "RunnablePick",
+        "RunnableSequence",
+        "RunnableSerializable",
+        "chain",
+        "coerce_to_runnable",
+        "current_config",
+        "ensure_config",
+        "merge_configs",
+        "patch_config",
+    ),
+}
+_HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'plait' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -55,6 +55,7 @@ __all__ = [
     "fan_in",
     "gather",
     "in_thread",
+    "once",
     "tee",
 ]
 
@@ -483,7 +484,7 @@ def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T]) -> list[Iterato
     return [shared.branch(chunks, pulling, index) for index in range(count)]
 
 
-def atee(chunks: AsyncIterator[T], count: int, fork: Callable[[T], T]) -> list[AsyncIterator[T]]:  # twin: its lock
+def atee(chunks: AsyncIterator[T], count: int, fork: Callable[[T], T]) -> list[AsyncIterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any task may pull any."""
     import asyncio
 
@@ -528,18 +529,7 @@ class _Tee:
         finally:
             self.buffers[index] = None  # who has left must not be stored for
 
-    def pull(self, chunks: Iterator[Any]) -> None:
-        try:
-            chunk = next(chunks, _END)
-        except BaseException as error:
-            self.fail(error)
-            raise
-        if chunk is _END:
-            self.ended = True
-        else:
-            self.spread(chunk)
-
-    async def abranch(self, chunks: AsyncIterator[Any], pulling: Any, index: int) -> AsyncGenerator[Any, None]:
+    async def abranch(self, chunks: AsyncIterator[Any], pulling: asyncio.Lock, index: int) -> AsyncGenerator[Any, None]:
         buffer = self.buffers[index] or deque()
         self.buffers[index] = buffer
         try:
@@ -552,6 +542,17 @@ class _Tee:
                 yield buffer.popleft()
         finally:
             self.buffers[index] = None  # who has left must not be stored for
+
+    def pull(self, chunks: Iterator[Any]) -> None:
+        try:
+            chunk = next(chunks, _END)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if chunk is _END:
+            self.ended = True
+        else:
+            self.spread(chunk)
 
     async def apull(self, chunks: AsyncIterator[Any]) -> None:
         try:
@@ -576,6 +577,29 @@ def close_all(streams: Iterable[Any]) -> None:
             failure = failure or error
     if failure is not None:
         raise failure
+
+
+async def aclose_all(streams: Iterable[Any]) -> None:
+    """Close what can be closed, in the order given, all of it even if one fails; the first failure is raised."""
+    failure: BaseException | None = None
+    for stream in streams:
+        try:
+            if hasattr(stream, "athrow"):  # a generator; a file or a socket that is iterated is its owner's
+                await stream.aclose()
+        except BaseException as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+def once(item: T) -> Iterator[T]:  # the fastest such stream there is; its twin has to be a generator
+    """A stream of one chunk."""
+    return iter((item,))
+
+
+async def aonce(item: T) -> AsyncGenerator[T, None]:  # twin: there is no async tuple
+    """A stream of one chunk."""
+    yield item
 
 
 # ------------------------------------------------------------------------------------------------------------ tasks
@@ -605,7 +629,7 @@ class _Tasks:
 
         self.loop = asyncio.get_running_loop()
         self.permits = permits
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], Permits | None] = {}
         self.active = 0
         self.stopped = False
         self.error: BaseException | None = None
@@ -614,16 +638,19 @@ class _Tasks:
     def start(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
         self.active += 1
         task = self.loop.create_task(self._run(work, permits))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        if not task.done():  # an eager task may be
+            self.tasks[task] = permits
 
     async def _run(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
+        import asyncio
+
         try:
             await work()
         except BaseException as error:  # raised to the caller by raise_error
             self.error = self.error or error
             self.stopped = True
         finally:
+            self.tasks.pop(cast(Any, asyncio.current_task()), None)
             self.active -= 1
             _give(permits)
             self.ring()
@@ -638,8 +665,12 @@ class _Tasks:
 
     async def end(self) -> None:
         self.stopped = True
-        if self.active:
-            await _reap(set(self.tasks))
+        try:
+            if self.active:
+                await _reap(set(self.tasks))
+        finally:
+            while self.tasks:  # those that were cancelled before they began
+                _give(self.tasks.popitem()[1])
 
     def raise_error(self) -> None:
         try:
@@ -761,9 +792,12 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
 
 
 async def afan_in(  # twin: tasks are awaited, threads are joined
-    sources: Iterable[tuple[T, AsyncIterator[R]]], permits: Permits | None
+    sources: Iterable[tuple[T, AsyncIterator[R]]], permits: Permits | None, *, sure: bool = False
 ) -> AsyncGenerator[tuple[T, R], None]:
-    """``(key, chunk)`` of several streams as they come; without a free permit, one stream after the other."""
+    """``(key, chunk)`` of several streams as they come; without a free permit, one after the other.
+
+    ``sure``: with a task for each, which is so whenever the permits allow.
+    """
     left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[T, R, Any]]()
 
     async def pump() -> None:
@@ -803,25 +837,7 @@ async def afan_in(  # twin: tasks are awaited, threads are joined
     crew.raise_error()
 
 
-async def aclose_all(streams: Iterable[Any]) -> None:
-    """Close what can be closed, in the order given, all of it even if one fails; the first failure is raised."""
-    failure: BaseException | None = None
-    for stream in streams:
-        try:
-            if hasattr(stream, "athrow"):  # a generator; a file or a socket that is iterated is its owner's
-                await stream.aclose()
-        except BaseException as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
-
-
-async def aonce(item: T) -> AsyncGenerator[T, None]:
-    """A stream of one chunk."""
-    yield item
-
-
-async def acollect(chunks: AsyncIterator[T]) -> list[T]:
+async def acollect(chunks: AsyncIterator[T]) -> list[T]:  # twin: list(chunks) is the sync form
     """All chunks of a stream."""
     return [chunk async for chunk in chunks]
 
@@ -829,13 +845,13 @@ async def acollect(chunks: AsyncIterator[T]) -> list[T]:
 # --------------------------------------------------------------------------------------- sync code under an event loop
 
 
-async def in_thread(func: Callable[..., R], *args: Any, stop: Callable[[], None] | None = None, **kwargs: Any) -> R:
+async def in_thread(func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     """``func(*args, **kwargs)`` in a thread of the pool and a copy of the context, without blocking the loop.
 
-    A thread cannot be cancelled: when the caller is, ``stop`` is called once, the function is waited for, and only
-    then CancelledError goes on, so that nothing of the call runs behind its back.
+    A thread cannot be cancelled: when the caller is, the function is waited for, and only then CancelledError goes
+    on, so that nothing of the call runs behind its back.
     """
-    return await _run_in_thread(copy_context(), partial(func, *args, **kwargs), stop)
+    return await _run_in_thread(copy_context(), partial(func, *args, **kwargs))
 
 
 async def _run_in_thread(context: Context, func: Callable[[], R], stop: Callable[[], None] | None = None) -> R:
@@ -874,7 +890,9 @@ async def _run_in_thread(context: Context, func: Callable[[], R], stop: Callable
         del failure, done  # the traceback holds this frame
 
 
-async def aiter_in_thread(chunks: Iterator[T], stop: Callable[[], None] | None = None) -> AsyncGenerator[T, None]:
+async def aiter_in_thread(  # twin: sync code needs no bridge
+    chunks: Iterator[T], stop: Callable[[], None] | None = None
+) -> AsyncGenerator[T, None]:
     """The chunks of a plain iterator, each pulled in a thread; its close, in a thread too, is waited for."""
     context = copy_context()
     try:
@@ -920,7 +938,7 @@ class _Upstream:
             self.pending.cancel()
 
 
-async def atransform_in_thread(
+async def atransform_in_thread(  # twin: sync code needs no bridge
     transform: Callable[[Iterator[T]], Iterator[R]], chunks: AsyncIterator[T]
 ) -> AsyncGenerator[R, None]:
     """A plain generator function over chunks, run in threads over an async stream."""

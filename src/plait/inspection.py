@@ -84,7 +84,7 @@ def _named_parameters(function: FunctionType) -> tuple[str, ...]:
 def config_parameter(func: Any) -> str | None:
     """The name of the parameter that takes the config, by the rule at the top of this module, or None."""
     bound = 1 if isinstance(func, MethodType) or not isinstance(func, FunctionType | partial) else 0
-    given: Any = cast("partial[Any]", func).keywords if isinstance(func, partial) else {}
+    given: Any = getattr(func, "keywords", {}) if isinstance(func, partial) else {}
     function = _function(func)
     if function is None:
         return None

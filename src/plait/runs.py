@@ -111,8 +111,8 @@ class Run:
     """What is known of one call of one node; ``status`` is its end, or ``running``."""
 
     __slots__ = (
-        "end_time",
         "_id",
+        "end_time",
         "error",
         "inputs",
         "kind",

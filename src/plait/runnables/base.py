@@ -27,9 +27,10 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from copy import copy
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from plait.concurrency import (
     aas_completed,
@@ -46,6 +47,7 @@ from plait.concurrency import (
     fan_in,
     gather,
     in_thread,
+    once,
     tee,
 )
 from plait.errors import ChainError, EmptyStreamError
@@ -105,9 +107,11 @@ class Runnable(Generic[Input, Output]):
 
     name: str | None
 
-    _kind: str = "chain"  # what a run of this node is called by those who watch
-    _inline: bool = False  # True: cheap and without I/O, so an event loop may run it without a thread
-    _strict_input: bool = False  # True: refuses inputs that are not of InputType, so that a chain can be checked
+    _kind: ClassVar[str] = "chain"  # what a run of this node is called by those who watch
+    _inline: ClassVar[bool] = False  # True: cheap and without I/O, so an event loop may run it without a thread
+    _strict_input: ClassVar[bool] = (
+        False  # True: refuses inputs that are not of InputType, so that a chain can be checked
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -142,7 +146,7 @@ class Runnable(Generic[Input, Output]):
 
         Closing the iterator ends the work at once: every ``finally`` above has run when ``close`` returns.
         """
-        return self.transform(iter((input,)), config, **kwargs)
+        return self.transform(once(input), config, **kwargs)
 
     def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
         """The output for one input in chunks, as they come; their sum (``plait.merge_all``) is what ainvoke gives.
@@ -501,7 +505,9 @@ class Runnable(Generic[Input, Output]):
     ) -> RunnableSequence[Input, dict[str, Any]]: ...
 
     @overload
-    def pipe(self, *others: Any, name: str | None = None) -> RunnableSequence[Input, Any]: ...
+    def pipe(
+        self, other: Any, another: Any, /, *others: Any, name: str | None = None
+    ) -> RunnableSequence[Input, Any]: ...
 
     def pipe(self, *others: Any, name: str | None = None) -> RunnableSequence[Input, Any]:
         """This, then each of ``others``; as ``|``, with a name for the whole."""
@@ -629,7 +635,9 @@ def _transform_by_verb(self: Runnable[Any, Any], chunks: Iterator[Any], config: 
     return self.transform(chunks, config, **kwargs)
 
 
-def _atransform_by_verb(self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any) -> Any:
+def _atransform_by_verb(
+    self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any
+) -> AsyncIterator[Any]:
     return self.atransform(chunks, config, **kwargs)
 
 
@@ -861,7 +869,9 @@ class RunnableSequence(_Node[Input, Output]):
             kwargs = {}
         return rows.outputs()
 
-    async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+    async def abatch(  # twin: async inputs are collected first
+        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Any:
         if not self._vectorised:
             return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(await _listed_async(inputs), config)
@@ -1078,9 +1088,9 @@ class RunnableLambda(_Node[Input, Output]):
     _kinds: tuple[str | None, str | None]
     _configs: tuple[str | None, str | None]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, input: Input, /, *args: Any, **kwargs: Any) -> object:
         """Call the function itself, as if it had never been made a step."""
-        return cast("Callable[..., Any]", self.func or self.afunc)(*args, **kwargs)
+        return cast("Callable[..., Any]", self.func or self.afunc)(input, *args, **kwargs)
 
     @property
     def _barrier(self) -> bool:
@@ -1101,7 +1111,7 @@ class RunnableLambda(_Node[Input, Output]):
 
         return call
 
-    def _acalls(self) -> Callable[[Any], Awaitable[Any]]:
+    def _acalls(self) -> Callable[[Any], Awaitable[Any]]:  # twin: the other one of its two functions
         afunc, name = self.afunc, self.get_name()
         if afunc is None or self._configs[1] is not None or self._kinds[1] == "agen":
             return self.ainvoke
@@ -1332,7 +1342,7 @@ class RunnableGenerator(_Node[Input, Output]):
         return atransform_in_thread(lambda upstream: self._transform(upstream, config, **kwargs), chunks)
 
     def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
-        return self._sum(list(self._transform(iter((input,)), config, **kwargs)))
+        return self._sum(list(self._transform(once(input), config, **kwargs)))
 
     async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
         return self._sum(await acollect(self._atransform(aonce(input), config, **kwargs)))
@@ -1354,7 +1364,9 @@ class RunnableGenerator(_Node[Input, Output]):
 
 def _forked(input: Any) -> Any:
     """What each of several readers gets: a dict of its own, since one that is edited must not change under another."""
-    return cast("dict[str, Any]", input).copy() if type(input) is dict else input
+    if type(input) is dict:
+        return cast("dict[str, Any]", input).copy()
+    return copy(input) if isinstance(input, dict) else input
 
 
 class RunnableParallel(_Node[Input, dict[str, Any]]):

@@ -144,7 +144,7 @@ def hop(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
 
 
 def ahop(chunks: AsyncIterator[Any], config: Config) -> AsyncIterator[Any]:
-    return aoutputs_of(afan_in([(0, chunks)], None))
+    return aoutputs_of(afan_in([(0, chunks)], None, sure=True))
 
 
 def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
@@ -193,7 +193,7 @@ def chained(first: list[Any], rest: Iterator[Any]) -> Iterator[Any]:
         yield chunk
 
 
-async def achained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:  # twin: no `yield from`
+async def achained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     for chunk in first:
         yield chunk
     async for chunk in rest:

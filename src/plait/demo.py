@@ -1,0 +1,204 @@
+"""The protocol on a real language model, step by step: each step shows its code, and then what that prints."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from time import perf_counter
+from typing import Any, Protocol, cast
+
+from plait import ChatPromptTemplate, RunnableMap, init_chat_model
+from plait.errors import PlaitError
+from plait.runnables import Runnable
+
+_TOKENS = 48
+
+Chain = Runnable[Any, Any]
+
+
+class _Screen(Protocol):
+    def head(self, text: str) -> None: ...
+    def code(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class _Plain:
+    """What is shown when rich is not installed."""
+
+    def head(self, text: str) -> None:
+        print(f"\n== {text}")
+
+    def code(self, text: str) -> None:
+        print(textwrap.indent(text, "    ") + "\n")
+
+    def note(self, text: str) -> None:
+        print(f"-- {text}")
+
+
+class _Rich:
+    """Headings, colours and highlighted code."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(highlight=False)
+
+    def head(self, text: str) -> None:
+        from rich.markup import escape
+
+        self.console.print()
+        self.console.rule(f"[bold]{escape(text)}", align="left")
+
+    def code(self, text: str) -> None:
+        from rich.syntax import Syntax
+
+        self.console.print(Syntax(text, "python", background_color="default"))
+        self.console.print()
+
+    def note(self, text: str) -> None:
+        from rich.text import Text
+
+        self.console.print(Text(text, style="bold green"))
+
+
+def _screen() -> _Screen:
+    try:
+        return _Rich()
+    except ImportError:
+        return _Plain()
+
+
+# Each function below is a step of the demo. Its body is shown, then run: what is read is what happens.
+
+
+def _schemas(chain: Chain) -> None:
+    print(chain.input_schema.schema())
+    print(chain.output_schema.schema()["title"])
+    print(json.dumps(chain.output_schema.schema()["anyOf"][:3]), "...")
+
+
+def _stream(chain: Chain) -> None:
+    for s in chain.stream({"topic": "bears"}):
+        print(s.content, end="", flush=True)
+    print()
+
+
+def _invoke(chain: Chain) -> None:
+    print(chain.invoke({"topic": "bears"}))
+
+
+def _batch(chain: Chain) -> None:
+    for message in chain.batch([{"topic": "bears"}, {"topic": "cats"}]):
+        print("-", message.content)
+
+
+def _bounded_batch(chain: Chain) -> None:
+    inputs = [{"topic": "bears"}, {"topic": "cats"}, {"topic": "owls"}]
+    for message in chain.batch(inputs, config={"max_concurrency": 2}):
+        print("-", message.content)
+
+
+async def _stream_async(chain: Chain) -> None:
+    async for s in chain.astream({"topic": "bears"}):
+        print(s.content, end="", flush=True)
+    print()
+
+
+async def _invoke_async(chain: Chain) -> None:
+    print(await chain.ainvoke({"topic": "bears"}))
+
+
+async def _batch_async(chain: Chain) -> None:
+    print(await chain.abatch([{"topic": "bears"}]))
+
+
+def _early_close(chain: Chain) -> None:
+    with closing(cast("Any", chain.stream({"topic": "bears"}))) as stream:
+        first = [s.content for _, s in zip(range(4), stream, strict=False)]
+    print(first, "- and the model has stopped")
+
+
+_STEPS: list[tuple[str, Callable[[Chain], Awaitable[None] | None]]] = [
+    ("The schemas of the input and the output, made from the chain", _schemas),
+    ("Stream: tokens as they come", _stream),
+    ("Invoke", _invoke),
+    ("Batch: two inputs at once", _batch),
+    ("Batch, with a bound on what runs at once", _bounded_batch),
+    ("Async stream", _stream_async),
+    ("Async invoke", _invoke_async),
+    ("Async batch", _batch_async),
+    ("A stream that is closed early", _early_close),
+]
+
+
+def _parallel(model: Any, screen: _Screen) -> None:
+    screen.head("Parallel: a joke and a poem at the same time")
+    screen.code(
+        textwrap.dedent("""\
+        combined = RunnableMap({"joke": chain1, "poem": chain2})
+        chain1.invoke({"topic": "bears"})
+        chain2.invoke({"topic": "bears"})
+        combined.invoke({"topic": "bears"})""")
+    )
+    chain1 = ChatPromptTemplate.from_template("tell me a joke about {topic}") | model
+    chain2 = ChatPromptTemplate.from_template("write a short (2 line) poem about {topic}") | model
+    combined = RunnableMap[Any]({"joke": chain1, "poem": chain2})
+    alone = [_timed(name, chain) for name, chain in (("chain1", chain1), ("chain2", chain2))]
+    together = _timed("combined", combined)
+    screen.note(
+        f"one after the other {sum(alone):.2f} s, together {together:.2f} s: "
+        + ("they overlapped" if together < sum(alone) else "this machine had no room to run both at once")
+    )
+
+
+def _timed(name: str, chain: Chain) -> float:
+    started = perf_counter()
+    output = chain.invoke({"topic": "bears"})
+    took = perf_counter() - started
+    print(f"{name:<9} {took:5.2f} s   {output!r}")
+    return took
+
+
+def _body(step: Callable[..., Any]) -> str:
+    source = inspect.getsource(step)
+    return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
+
+
+def main() -> int:
+    """Show every step on the local model; 1, with the reason on stderr, when there is none."""
+    screen = _screen()
+    started = perf_counter()
+    screen.head("A chain: a prompt, then a model that runs inside this process")
+    screen.code(
+        textwrap.dedent(f"""\
+        from plait import ChatPromptTemplate, init_chat_model
+
+        model = init_chat_model("local", max_tokens={_TOKENS})
+        prompt = ChatPromptTemplate.from_template("tell me a joke about {{topic}}")
+        chain = prompt | model""")
+    )
+    try:
+        model = init_chat_model("local", max_tokens=_TOKENS)
+        prompt = ChatPromptTemplate.from_template("tell me a joke about {topic}")
+        _run(prompt | model, model, screen)
+    except PlaitError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    screen.head(f"Done in {perf_counter() - started:.1f} s")
+    print("The same lines work with ChatOpenAI(), ChatAnthropic() or any OpenAI-compatible base_url: see README.md.")
+    return 0
+
+
+def _run(chain: Chain, model: Any, screen: _Screen) -> None:
+    for title, step in _STEPS:
+        screen.head(title)
+        screen.code(_body(step))
+        done = step(chain)
+        if done is not None:
+            asyncio.run(cast("Any", done))
+    _parallel(model, screen)

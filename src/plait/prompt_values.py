@@ -1,0 +1,51 @@
+"""What a prompt gives: a text or messages, readable as either, so that it suits every kind of model."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plait.messages import BaseMessage, HumanMessage, get_buffer_string
+from plait.messages.convert import SomeMessage
+
+__all__ = ["ChatPromptValue", "PromptValue", "StringPromptValue"]
+
+
+class PromptValue(BaseModel, ABC):
+    """A filled prompt."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    @abstractmethod
+    def to_string(self) -> str:
+        """Give the prompt as one text."""
+
+    @abstractmethod
+    def to_messages(self) -> list[BaseMessage]:
+        """Give the prompt as messages."""
+
+
+class StringPromptValue(PromptValue):
+    """A filled prompt that is a text."""
+
+    text: str
+    type: Literal["StringPromptValue"] = Field(default="StringPromptValue", repr=False)
+
+    def to_string(self) -> str:
+        return self.text
+
+    def to_messages(self) -> list[BaseMessage]:
+        return [HumanMessage(content=self.text)]
+
+
+class ChatPromptValue(PromptValue):
+    """A filled prompt that is messages."""
+
+    messages: list[SomeMessage]
+    type: Literal["ChatPromptValue"] = Field(default="ChatPromptValue", repr=False)
+
+    def to_string(self) -> str:
+        return get_buffer_string(self.messages)
+
+    def to_messages(self) -> list[BaseMessage]:
+        return list(self.messages)
