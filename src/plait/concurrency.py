@@ -26,9 +26,11 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
+    Sequence,
 )
 from contextvars import Context, copy_context
 from functools import partial
@@ -170,47 +172,35 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool._reset)  # pyright: ignore[reportPrivateUsage]  # threads do not survive a fork
 
 
-class _Crew:
-    """The threads of one eager fan-out."""
+class _Team:
+    """The threads of one fan-out or fan-in, the permits that they hold, and how it ends."""
 
-    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], width: int, permits: Permits | None) -> None:
-        self.call = call
-        self.jobs = enumerate(items)
-        self.helpers_wanted = min(width, length_hint(items, width)) - 1
+    def __init__(self, permits: Permits | None) -> None:
         self.permits = permits
         self.context = copy_context()
-        self.pulling = threading.Lock()
         self.changed = threading.Condition()
         self.helpers = 0
+        self.inside: set[int] = set()
         self.stopped = False
         self.error: BaseException | None = None
-        self.results: dict[int, Any] = {}
 
-    def run(self) -> list[Any]:
-        self.recruit()
-        try:
-            self.context.copy().run(self.work)
-        finally:
-            self.join()
-        try:
-            if self.error is not None:
-                raise self.error
-        finally:
-            self.error = None  # the traceback holds this crew
-        return [self.results[index] for index in range(len(self.results))]
+    def enlist(self, work: Callable[[], None], *, sure: bool = False) -> bool:
+        """Let one more thread do ``work``, if there is a permit and a thread."""
+        if not _take(self.permits):
+            return False
+        with self.changed:
+            self.helpers += 1
+        if _pool.start(partial(self.serve, work), sure=sure):
+            return True
+        self.leave()
+        return False
 
-    def recruit(self) -> None:
-        while self.helpers < self.helpers_wanted and _take(self.permits):
-            with self.changed:
-                self.helpers += 1
-            if not _pool.start(partial(self.help, self.context.copy())):
-                self.leave()
-                return
-
-    def help(self, context: Context) -> None:
+    def serve(self, work: Callable[[], None]) -> None:
+        self.inside.add(threading.get_ident())
         try:
-            context.run(self.work)
+            work()
         finally:
+            self.inside.discard(threading.get_ident())
             self.leave()
 
     def leave(self) -> None:
@@ -219,16 +209,59 @@ class _Crew:
             self.helpers -= 1
             self.changed.notify_all()
 
+    def fail(self, error: BaseException) -> None:
+        with self.changed:
+            self.error = self.error or error
+            self.stopped = True
+            self.changed.notify_all()
+
+    def join(self) -> None:
+        """Start nothing more and wait for what runs; an interrupt is raised when that has ended."""
+        self.stopped = True
+        try:
+            self._wait()
+        except BaseException:
+            self._wait()
+            raise
+
+    def _wait(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+            # The garbage collector may end a stream on a thread of its own, which cannot wait for itself.
+            while self.helpers > (threading.get_ident() in self.inside):
+                self.changed.wait()
+
+    def raise_error(self) -> None:
+        try:
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.error = None  # the traceback holds this object
+
+
+class _Crew(_Team):
+    """An eager fan-out: threads, and the caller, do one item after the other until there are none."""
+
+    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], width: int, permits: Permits | None) -> None:
+        super().__init__(permits)
+        self.call = call
+        self.jobs = enumerate(items)
+        self.helpers_wanted = min(width, length_hint(items, width)) - 1
+        self.pulling = threading.Lock()
+        self.results: dict[int, Any] = {}
+
+    def recruit(self) -> None:
+        while self.helpers < self.helpers_wanted and self.enlist(self.work):
+            pass
+
     def work(self) -> None:
         try:
             while (job := self.pull()) is not None:
                 if self.permits is not None:
                     self.recruit()  # somebody may have given a permit back
-                self.results[job[0]] = self.call(job[1])
+                self.results[job[0]] = self.context.copy().run(self.call, job[1])
         except BaseException as error:
-            with self.changed:
-                self.error = self.error or error
-                self.stopped = True
+            self.fail(error)
 
     def pull(self) -> tuple[int, Any] | None:
         with self.pulling:
@@ -237,63 +270,37 @@ class _Crew:
                 self.stopped = True
             return job
 
-    def join(self) -> None:
-        try:
-            with self.changed:
-                while self.helpers:
-                    self.changed.wait()
-        except BaseException:  # an interrupt: start nothing more, and wait for what runs
-            self.stopped = True
-            with self.changed:
-                while self.helpers:
-                    self.changed.wait()
-            raise
-
 
 def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None) -> list[R]:
     """``[call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
-    return _Crew(call, items, width, permits).run()
+    crew = _Crew(call, items, width, permits)
+    crew.recruit()
+    crew.work()
+    crew.join()
+    crew.raise_error()
+    return [crew.results[index] for index in range(len(crew.results))]
 
 
-class _Window:
-    """The threads of one lazy fan-out: they pull only while fewer than ``size`` results wait for the consumer."""
+class _Window(_Team):
+    """A lazy fan-out: items are pulled only while fewer than ``size`` of them are pulled and not yet taken."""
 
     def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], permits: Permits | None, size: int) -> None:
+        super().__init__(permits)
         self.call = call
         self.jobs = enumerate(items)
-        self.permits = permits
         self.size = size
-        self.context = copy_context()
         self.pulling = threading.Lock()
-        self.changed = threading.Condition()
-        self.helpers = 0
-        self.open = 0  # pulled and not yet handed to the consumer
-        self.stopped = False
-        self.error: BaseException | None = None
+        self.open = 0  # pulled and not yet taken
         self.ready: dict[int, Any] = {}
 
     def recruit(self, width: int) -> None:
-        while (
-            not self.stopped and self.helpers < width and self.open + self.helpers < self.size and _take(self.permits)
-        ):
-            with self.changed:
-                self.helpers += 1
-            if not _pool.start(partial(self.help, self.context.copy())):
-                self.leave()
+        while not self.stopped and self.helpers < width and self.open + self.helpers < self.size:
+            if not self.enlist(self.work):
                 return
 
-    def help(self, context: Context) -> None:
-        try:
-            while context.run(self.step):
-                pass
-        finally:
-            self.leave()
-
-    def leave(self) -> None:
-        _give(self.permits)
-        with self.changed:
-            self.helpers -= 1
-            self.changed.notify_all()
+    def work(self) -> None:
+        while self.step():
+            pass
 
     def step(self) -> bool:
         """Do one item; False when there is none to do now."""
@@ -301,11 +308,9 @@ class _Window:
             job = self.pull()
             if job is None:
                 return False
-            result = self.call(job[1])
+            result = self.context.copy().run(self.call, job[1])
         except BaseException as error:
-            with self.changed:
-                self.error = self.error or error
-                self.stopped = True
+            self.fail(error)
             return False
         with self.changed:
             self.ready[job[0]] = result
@@ -341,12 +346,6 @@ class _Window:
         with self.changed:
             return not self.helpers and not self.ready
 
-    def join(self) -> None:
-        self.stopped = True
-        with self.changed:
-            while self.helpers:
-                self.changed.wait()
-
 
 def as_completed(
     call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None, *, window: int, ordered: bool
@@ -361,66 +360,42 @@ def as_completed(
             if found is not None:
                 taken += 1
                 yield found
-            elif not team.context.copy().run(team.step) and team.idle():
+            elif not team.step() and team.idle():
                 break
-        team.join()
-        if team.error is not None:
-            raise team.error
     finally:
         team.join()
-        team.error = None  # the traceback holds this team
+    team.raise_error()
 
 
-class _Funnel:
-    """The threads of one fan-in: each runs whole streams, and is at most one chunk ahead of the consumer."""
+class _Funnel(_Team):
+    """A fan-in: each thread runs whole streams, and is at most one chunk ahead of the consumer."""
 
-    def __init__(self, sources: Iterable[tuple[Any, Iterator[Any]]]) -> None:
+    def __init__(self, sources: Iterable[Sequence[Any]], permits: Permits | None) -> None:
+        super().__init__(permits)
         self.sources = deque(sources)
-        self.context = copy_context()
-        self.changed = threading.Condition()
-        self.helpers = 0
         self.chunk: Any = _END
-        self.stopped = False
-        self.error: BaseException | None = None
 
-    def recruit(self, permits: Permits | None, sure: bool) -> None:
+    def recruit(self, *, sure: bool) -> None:
         for _ in range(len(self.sources)):
-            if not _take(permits):
+            if not self.enlist(self.pump, sure=sure):
                 return
-            with self.changed:
-                self.helpers += 1
-            if not _pool.start(partial(self.help, self.context.copy(), permits), sure=sure):
-                self.leave(permits)
-                return
-
-    def help(self, context: Context, permits: Permits | None) -> None:
-        try:
-            context.run(self.pump)
-        finally:
-            self.leave(permits)
-
-    def leave(self, permits: Permits | None) -> None:
-        _give(permits)
-        with self.changed:
-            self.helpers -= 1
-            self.changed.notify_all()
 
     def pump(self) -> None:
         try:
-            while (found := self.next_source()) is not None:
-                key, source = found
-                try:
-                    for chunk in source:
-                        if not self.put((key, chunk)):
-                            return
-                finally:
-                    close_all([source])
+            while (source := self.next_source()) is not None:
+                self.context.copy().run(self.run, *source)
         except BaseException as error:
-            with self.changed:
-                self.error = self.error or error
-                self.stopped = True
+            self.fail(error)
 
-    def next_source(self) -> tuple[Any, Iterator[Any]] | None:
+    def run(self, key: Any, chunks: Iterator[Any], *below: Any) -> None:
+        try:
+            for chunk in chunks:
+                if not self.put((key, chunk)):
+                    return
+        finally:
+            close_all([chunks, *below])
+
+    def next_source(self) -> Sequence[Any] | None:
         with self.changed:
             return self.sources.popleft() if self.sources and not self.stopped else None
 
@@ -442,40 +417,31 @@ class _Funnel:
             self.changed.notify_all()
             return chunk
 
-    def join(self) -> None:
-        with self.changed:
-            self.stopped = True
-            self.changed.notify_all()
-            while self.helpers:
-                self.changed.wait()
-
 
 def fan_in(
-    sources: Iterable[tuple[T, Iterator[R]]], permits: Permits | None, *, sure: bool = False
-) -> Generator[tuple[T, R], None, None]:
+    sources: Iterable[Sequence[Any]], permits: Permits | None, *, sure: bool = False
+) -> Generator[tuple[Any, Any], None, None]:
     """``(key, chunk)`` of several streams as they come; without a free permit or thread, one after the other.
 
+    A source is ``(key, stream)``, and then what else is to be closed when that stream has ended.
     ``sure``: with a thread for each, whatever it takes.
     """
-    funnel = _Funnel(sources)
+    funnel = _Funnel(sources, permits)
     try:
-        funnel.recruit(permits, sure)
+        funnel.recruit(sure=sure)
         while (found := funnel.take()) is not _END:
             yield found
-        funnel.join()
-        if funnel.error is not None:
-            raise funnel.error
-        while funnel.sources:
-            key, source = funnel.sources.popleft()
+        while funnel.error is None and funnel.sources:
+            key, *streams = funnel.sources.popleft()
             try:
-                for chunk in source:
+                for chunk in streams[0]:
                     yield key, chunk
             finally:
-                close_all([source])
+                close_all(streams)
     finally:
         funnel.join()
-        funnel.error = None  # the traceback holds this funnel
-        close_all(source for _, source in funnel.sources)
+        close_all(stream for _, *streams in funnel.sources for stream in streams)
+    funnel.raise_error()
 
 
 def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T]) -> list[Iterator[T]]:
@@ -493,9 +459,13 @@ def atee(chunks: AsyncIterator[T], count: int, fork: Callable[[T], T]) -> list[A
 
 
 class _Tee:
-    """The chunks that some branch has pulled and others have not; knows how the source ended."""
+    """The chunks that some branch has pulled and others have not; knows how the source ended.
+
+    Whichever branch pulls, the source runs in one context: it may set a variable, and reset it chunks later.
+    """
 
     def __init__(self, count: int, fork: Callable[[Any], Any]) -> None:
+        self.context = copy_context()
         self.fork = fork
         self.buffers: list[deque[Any] | None] = [deque() for _ in range(count)]
         self.ended = False
@@ -545,7 +515,7 @@ class _Tee:
 
     def pull(self, chunks: Iterator[Any]) -> None:
         try:
-            chunk = next(chunks, _END)
+            chunk = self.context.run(next, chunks, _END)
         except BaseException as error:
             self.fail(error)
             raise
@@ -554,9 +524,9 @@ class _Tee:
         else:
             self.spread(chunk)
 
-    async def apull(self, chunks: AsyncIterator[Any]) -> None:
+    async def apull(self, chunks: AsyncIterator[Any]) -> None:  # twin: a context runs functions, not coroutines
         try:
-            chunk = await anext(chunks, _END)
+            chunk = await _Apart(self.context, _anext(chunks))
         except BaseException as error:
             self.fail(error)
             raise
@@ -619,6 +589,36 @@ async def _reap(tasks: set[asyncio.Task[None]]) -> None:
             again = error
     if again is not None:
         raise again
+
+
+class _Apart(Awaitable[R]):
+    """A coroutine in a context of its own, without a task of its own."""
+
+    __slots__ = ("context", "coroutine")
+
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, R]) -> None:
+        self.context = context
+        self.coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        run, coroutine = self.context.run, self.coroutine
+        step: Callable[[], Any] = partial(coroutine.send, None)
+        while True:
+            try:
+                waited = run(step)
+            except StopIteration as end:
+                return cast(R, end.value)
+            try:
+                step = partial(coroutine.send, (yield waited))
+            except GeneratorExit:
+                run(coroutine.close)
+                raise
+            except BaseException as error:
+                step = partial(coroutine.throw, error)
+
+
+async def _anext(chunks: AsyncIterator[Any]) -> Any:  # twin: next is a function, and needs none around it
+    return await anext(chunks, _END)
 
 
 class _Tasks:
@@ -712,10 +712,13 @@ def _anext_of(items: Iterable[Any] | AsyncIterable[Any]) -> Callable[[], Awaitab
 
 
 async def agather(  # twin: tasks are awaited, threads are joined
-    call: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], width: int, permits: Permits | None
+    call: Callable[[T], Coroutine[Any, Any, R]],
+    items: Iterable[T] | AsyncIterable[T],
+    width: int,
+    permits: Permits | None,
 ) -> list[R]:
     """``[await call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
-    source, crew, results = _Source(items), _Tasks(permits), dict[int, R]()
+    source, crew, context, results = _Source(items), _Tasks(permits), copy_context(), dict[int, R]()
     width = min(width, length_hint(items, width))
 
     def recruit() -> None:
@@ -726,7 +729,7 @@ async def agather(  # twin: tasks are awaited, threads are joined
         while not crew.stopped and (job := await source.pull()) is not None:
             if permits is not None:
                 recruit()  # somebody may have given a permit back
-            results[job[0]] = await call(job[1])
+            results[job[0]] = await _Apart(context.copy(), call(job[1]))
 
     try:
         if width > 1 and _take(permits):
@@ -744,7 +747,7 @@ async def agather(  # twin: tasks are awaited, threads are joined
 
 
 async def aas_completed(  # twin: tasks are awaited, threads are joined
-    call: Callable[[T], Awaitable[R]],
+    call: Callable[[T], Coroutine[Any, Any, R]],
     items: Iterable[T] | AsyncIterable[T],
     width: int,
     permits: Permits | None,
@@ -753,7 +756,8 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
     ordered: bool,
 ) -> AsyncGenerator[tuple[int, R], None]:
     """``(index, await call(item))`` as each is done, or in order; at most ``window`` items are pulled and not taken."""
-    source, crew, ready, taken, opened = _Source(items), _Tasks(permits), dict[int, R](), 0, 0
+    source, crew, context, ready = _Source(items), _Tasks(permits), copy_context(), dict[int, R]()
+    taken = opened = 0
 
     def room() -> bool:
         return not crew.stopped and not source.ended and opened < window
@@ -765,7 +769,7 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
         if job is None:
             opened -= 1
             return
-        ready[job[0]] = await call(job[1])
+        ready[job[0]] = await _Apart(context.copy(), call(job[1]))
         crew.ring()
 
     async def work() -> None:
@@ -792,25 +796,26 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
 
 
 async def afan_in(  # twin: tasks are awaited, threads are joined
-    sources: Iterable[tuple[T, AsyncIterator[R]]], permits: Permits | None, *, sure: bool = False
-) -> AsyncGenerator[tuple[T, R], None]:
+    sources: Iterable[Sequence[Any]], permits: Permits | None, *, sure: bool = False
+) -> AsyncGenerator[tuple[Any, Any], None]:
     """``(key, chunk)`` of several streams as they come; without a free permit, one after the other.
 
+    A source is ``(key, stream)``, and then what else is to be closed when that stream has ended.
     ``sure``: with a task for each, which is so whenever the permits allow.
     """
-    left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[T, R, Any]]()
+    left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[Any, Any, Any]]()
 
     async def pump() -> None:
         while left and not crew.stopped:
-            key, source = left.popleft()
+            key, *streams = left.popleft()
             try:
-                async for chunk in source:
+                async for chunk in streams[0]:
                     resume = crew.loop.create_future()
                     ready.append((key, chunk, resume))
                     crew.ring()
                     await resume
             finally:
-                await aclose_all([source])
+                await aclose_all(streams)
 
     try:
         for _ in range(len(left)):
@@ -825,15 +830,15 @@ async def afan_in(  # twin: tasks are awaited, threads are joined
             resume.set_result(None)
             yield key, chunk
         while left and crew.error is None:
-            key, source = left.popleft()
+            key, *streams = left.popleft()
             try:
-                async for chunk in source:
+                async for chunk in streams[0]:
                     yield key, chunk
             finally:
-                await aclose_all([source])
+                await aclose_all(streams)
     finally:
         await crew.end()
-        await aclose_all([source for _, source in left])
+        await aclose_all([stream for _, *streams in left for stream in streams])
     crew.raise_error()
 
 
@@ -921,16 +926,13 @@ class _Upstream:
 
         if self.stopped:
             raise StopIteration
-        self.pending = asyncio.run_coroutine_threadsafe(self._pull(), self.loop)
+        self.pending = asyncio.run_coroutine_threadsafe(_anext(self.chunks), self.loop)
         if cast(bool, self.stopped):  # set by the loop, between the two lines above
             self.pending.cancel()
         chunk = self.pending.result()
         if chunk is _END:
             raise StopIteration
         return chunk
-
-    async def _pull(self) -> Any:
-        return await anext(self.chunks, _END)
 
     def stop(self) -> None:
         self.stopped = True

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 __all__ = ["Document"]
 
 
 class Document(BaseModel):
     """A piece of text and what is known about it."""
-
-    model_config = ConfigDict(defer_build=True)
 
     # kw_only is for type checkers, which make the signature from the fields: the text may be given by position.
     page_content: str = Field(kw_only=False)

@@ -59,16 +59,11 @@ def _kind(function: FunctionType) -> Kind:
 
 
 def kind_of(func: Callable[..., Any]) -> Kind:
-    """Sync, async, generator or async generator; a plain wrapper of an async function counts as async."""
+    """Sync, async, generator or async generator, whatever is wrapped inside: only the outermost function is called."""
     function = _function(func)
     if function is None:
         return "sync"
-    kind = _kind(function)
-    wrapped = getattr(function, "__wrapped__", None)
-    if kind == "sync" and wrapped is not None:
-        inner = _function(wrapped)
-        return "async" if inner is not None and _kind(inner) == "async" else "sync"
-    return kind
+    return _kind(function)
 
 
 def _says_config(annotation: object) -> bool:

@@ -6,10 +6,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from plait.messages.convert import SomeChunk, SomeMessage
-from plait.messages.defaults import ShortRepr
+from plait.messages.defaults import DEFERRED, ShortRepr
 from plait.messages.sums import Summable, first, join_facts, sum_of
 
 __all__ = ["ChatGeneration", "ChatGenerationChunk", "ChatResult", "Generation", "GenerationChunk", "LLMResult"]
@@ -20,7 +20,7 @@ _Joins = Mapping[str, Callable[[list[Any]], Any]]
 class Generation(ShortRepr):
     """A text that a model gave."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = DEFERRED
 
     text: str
     generation_info: dict[str, Any] | None = None
@@ -74,7 +74,7 @@ _AnyGeneration = Generation | GenerationChunk | ChatGeneration | ChatGenerationC
 class ChatResult(ShortRepr):
     """What a chat model gives for one conversation: one candidate, or several."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = DEFERRED
 
     generations: list[SerializeAsAny[ChatGeneration]]
     llm_output: dict[str, Any] | None = None
@@ -83,7 +83,7 @@ class ChatResult(ShortRepr):
 class LLMResult(ShortRepr):
     """What a model gives for several inputs: for each a list of candidates."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = DEFERRED
 
     generations: Sequence[Sequence[SerializeAsAny[_AnyGeneration]]]
     llm_output: dict[str, Any] | None = None

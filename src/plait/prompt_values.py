@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from plait.messages import BaseMessage, HumanMessage, get_buffer_string
 from plait.messages.convert import SomeMessage
+from plait.messages.defaults import DEFERRED
 
 __all__ = ["ChatPromptValue", "PromptValue", "StringPromptValue"]
 
@@ -14,7 +15,7 @@ __all__ = ["ChatPromptValue", "PromptValue", "StringPromptValue"]
 class PromptValue(BaseModel, ABC):
     """A filled prompt."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = DEFERRED
 
     @abstractmethod
     def to_string(self) -> str:

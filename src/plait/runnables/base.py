@@ -593,7 +593,7 @@ class Runnable(Generic[Input, Output]):
         """A pydantic model of the config keys in ``include``, and of ``configurable`` if there are such fields."""
         from typing import get_type_hints
 
-        hints = get_type_hints(RunnableConfig, {**globals(), "UUID": _uuid()})
+        hints = get_type_hints(RunnableConfig)
         unknown = [key for key in include or () if key not in hints]
         if unknown:
             raise ValueError(f"unknown config keys {unknown}; the keys are {', '.join(hints)}")
@@ -664,7 +664,8 @@ _ACCEPTED: Final = "a Runnable, a function (plain, async or a generator), or a d
 
 def _unknown_operand(other: object, reflected: str | None) -> Any:
     """NotImplemented where the other side may still know what to do; otherwise an error that says what is accepted."""
-    if reflected is not None and hasattr(type(other), reflected) and type(other).__module__ != "builtins":
+    defined = any(reflected in vars(cls) for cls in type(other).__mro__)  # hasattr would look at the metaclass too
+    if defined and type(other).__module__ != "builtins":
         return NotImplemented
     raise TypeError(f"a chain is joined with {_ACCEPTED}; got {_described(other)}")
 
@@ -703,12 +704,6 @@ def _schemas() -> ModuleType:
     from plait import schemas  # pydantic is loaded when somebody asks for a schema, not before
 
     return schemas
-
-
-def _uuid() -> Any:
-    from uuid import UUID
-
-    return UUID
 
 
 _STREAMING_VERBS: Final = ("_transform", "_atransform", "transform", "atransform")
@@ -1096,10 +1091,6 @@ class RunnableLambda(_Node[Input, Output]):
     def _barrier(self) -> bool:
         return not self.chunkwise and self._kinds[0] != "gen" and self._kinds[1] != "agen"
 
-    @property
-    def _each(self) -> Callable[[Any], Any] | None:
-        return self._calls() if self.chunkwise and self._inline and self.afunc is None else None
-
     def _calls(self) -> Callable[[Any], Any]:
         func, name = self.func, self.get_name()
         if func is None or self._configs[0] is not None or self._kinds[0] == "gen":
@@ -1434,7 +1425,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         branches = tee(chunks, len(self.steps__), _forked)
         streams = [
-            (key, step.transform(branch, config, **kwargs))
+            (key, step.transform(branch, config, **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
         ]
         silent = set(self.steps__)
@@ -1450,7 +1441,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         branches = atee(chunks, len(self.steps__), _forked)
         streams = [
-            (key, step.atransform(branch, config, **kwargs))
+            (key, step.atransform(branch, config, **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
         ]
         silent = set(self.steps__)
@@ -1637,7 +1628,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         passed, mapped = tee(chunks, 2, _forked)
         added = self.mapper.transform(mapped, config, **kwargs)
-        merged = fan_in([(0, self._passed(passed)), (1, added)], permits_of(config))
+        merged = fan_in([(0, self._passed(passed), passed), (1, added, mapped)], permits_of(config))
         try:
             for _, chunk in merged:
                 yield chunk
@@ -1647,7 +1638,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         passed, mapped = atee(chunks, 2, _forked)
         added = self.mapper.atransform(mapped, config, **kwargs)
-        merged = afan_in([(0, self._apassed(passed)), (1, added)], permits_of(config))
+        merged = afan_in([(0, self._apassed(passed), passed), (1, added, mapped)], permits_of(config))
         try:
             async for _, chunk in merged:
                 yield chunk
@@ -1933,7 +1924,8 @@ class RunnableEach(_Node[list[In], list[Out]]):
     bound: Runnable[In, Out]
 
     def __init__(self, bound: Runnable[In, Out]) -> None:
-        vars(self).update(bound=coerce_to_runnable(bound), name=None, _inline=bound._inline)
+        bound = coerce_to_runnable(bound)
+        vars(self).update(bound=bound, name=None, _inline=bound._inline)
 
     def get_name(self, suffix: str | None = None) -> str:
         """``RunnableEach<the name of what is run>``."""
@@ -2024,6 +2016,7 @@ class RunnableBinding(_Node[Input, Output]):
         output_type: Any = None,
     ) -> None:
         enter({} if config is None else config)  # raises now what would be raised in every call
+        bound = coerce_to_runnable(bound)
         vars(self).update(
             bound=bound,
             kwargs=dict(kwargs or {}),

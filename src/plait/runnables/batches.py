@@ -6,8 +6,8 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -17,6 +17,7 @@ from collections.abc import (
 from typing import Any, cast
 
 from plait.concurrency import DEFAULT_CONCURRENCY, aclose_all, close_all
+from plait.errors import ConfigError
 from plait.runnables.config import configs_of_batch
 from plait.runs import Scope
 
@@ -47,7 +48,25 @@ def at_least_0(buffer: int) -> int:
 
 
 def paired(inputs: Iterable[Any], each: list[Scope] | None) -> Iterable[Any]:
-    return inputs if each is None else zip(inputs, each, strict=True)
+    return inputs if each is None else _zipped(inputs, each)
+
+
+def _zipped(inputs: Iterable[Any], each: list[Scope]) -> Iterator[tuple[Any, Scope]]:
+    number = 0
+    for number, item in enumerate(inputs, 1):
+        yield item, _nth(each, number)
+    _refuse_rest(each, number)
+
+
+def _nth(each: list[Scope], number: int) -> Scope:
+    if number > len(each):
+        raise ConfigError(f"a batch needs as many configs as inputs: got {len(each)}, and there is an input more")
+    return each[number - 1]
+
+
+def _refuse_rest(each: list[Scope], count: int) -> None:
+    if count < len(each):
+        raise ConfigError(f"a batch needs as many configs as inputs: got {len(each)} for {count} inputs")
 
 
 def apaired(  # twin: zip takes no async iterables
@@ -55,13 +74,28 @@ def apaired(  # twin: zip takes no async iterables
 ) -> Iterable[Any] | AsyncIterable[Any]:
     if each is None or isinstance(inputs, Iterable):
         return paired(cast("Iterable[Any]", inputs), each)
-    return _azip(inputs, each)
+    return _AsyncPairs(inputs, each)
 
 
-async def _azip(inputs: AsyncIterable[Any], each: list[Scope]) -> AsyncGenerator[tuple[Any, Scope], None]:
-    scopes = iter(each)
-    async for item in inputs:
-        yield item, next(scopes)
+class _AsyncPairs:
+    """Async inputs, each with its scope; no generator, so that there is nothing to close."""
+
+    def __init__(self, inputs: AsyncIterable[Any], each: list[Scope]) -> None:
+        self.inputs = aiter(inputs)
+        self.each = each
+        self.count = 0
+
+    def __aiter__(self) -> _AsyncPairs:
+        return self
+
+    async def __anext__(self) -> tuple[Any, Scope]:
+        try:
+            item = await anext(self.inputs)
+        except StopAsyncIteration:
+            _refuse_rest(self.each, self.count)
+            raise
+        self.count += 1
+        return item, _nth(self.each, self.count)
 
 
 def caller(
@@ -86,7 +120,7 @@ def caller(
 
 def acaller(
     verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
-) -> Callable[[Any], Awaitable[Any]]:
+) -> Callable[[Any], Coroutine[Any, Any, Any]]:
     async def call(item: Any) -> Any:
         return await verb(item, scope, **kwargs)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
 from plait.concurrency import Permits
 from plait.errors import ConfigError
 from plait.runs import DEFAULTS, HandedConfig, Scope, current, hand_out
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 __all__ = [
     "RunnableConfig",
@@ -30,7 +27,7 @@ class RunnableConfig(TypedDict, total=False):
     tags: labels of this run and of all below it; merged without repetition, in order.
     metadata: values for whoever watches; the inner call wins key by key. The values themselves are never copied.
     callbacks: who listens; the same object hears each event once.
-    run_name, run_id: of this run alone, never inherited; one ``run_id`` cannot serve several inputs.
+    run_name, run_id: of this run alone, never inherited; one ``run_id`` (a UUID) cannot serve several inputs.
     max_concurrency: how many leaf calls may run at once in this whole call, however nested; a nested call may lower
         it. Without it a batch runs 16 items at once.
     recursion_limit: how deep functions may go on returning runnables (25).
@@ -42,7 +39,7 @@ class RunnableConfig(TypedDict, total=False):
     metadata: dict[str, Any]
     callbacks: Any
     run_name: str | None
-    run_id: UUID | None
+    run_id: Any
     max_concurrency: int | None
     recursion_limit: int
     configurable: dict[str, Any]
@@ -58,10 +55,14 @@ _CONTAINERS: Final = (
 )
 
 
-def _check(config: Any) -> None:
+def _mapping(config: Any) -> Mapping[str, Any]:
     if not isinstance(config, Mapping):
         raise ConfigError(f"a config is a dict, got {type(config).__name__}; its keys are {', '.join(_KEYS)}")
-    given = cast("Mapping[str, Any]", config)
+    return cast("Mapping[str, Any]", config)
+
+
+def _check(config: Any) -> None:
+    given = _mapping(config)
     for key in given:
         if key not in _KEYS:
             raise ConfigError(
@@ -98,7 +99,7 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     """One config of several: lists are joined, dicts merged key by key, of anything else the last that is not None."""
     merged: Any = {}
     for config in configs:
-        for key, value in (config or {}).items():
+        for key, value in _mapping(config or {}).items():
             if value is None:
                 merged.setdefault(key, None)
             elif key in ("tags", "callbacks"):
@@ -129,14 +130,28 @@ def enter(config: RunnableConfig | Mapping[str, Any] | None) -> Scope | None:
     if type(config) is Scope:
         return config
     if type(config) is HandedConfig:
-        return within(config.scope or current.get(), config)
+        return _handed_back(config)
     return within(current.get(), config)
+
+
+def _handed_back(config: HandedConfig) -> Scope | None:
+    """Handing on the config that one was given is the same as inheriting it, but for what one has changed in it."""
+    scope = config.scope if config.scope is not None else current.get()
+    changed = _changed(config)
+    return within(scope, changed) if changed else scope
+
+
+def _changed(config: HandedConfig) -> dict[str, Any]:
+    given = DEFAULTS if config.scope is None else config.scope
+    return {key: value for key, value in config.items() if key not in given or given[key] != value}
 
 
 def with_defaults(scope: Scope | None, bound: Mapping[str, Any], config: Mapping[str, Any] | None) -> Scope:
     """The scope for a node with a config of its own: it goes before what is inherited and after what the call says."""
     if config is None or type(config) is Scope:
         return within(scope, bound)
+    if type(config) is HandedConfig:
+        return within(scope, merge_configs(bound, _changed(config)))
     return within(scope, merge_configs(bound, config))
 
 
@@ -152,7 +167,9 @@ def configs_of_batch(
         if scope is not None and scope.get("run_id") is not None and count != 1:
             raise ConfigError("one run_id cannot serve several inputs; pass a list of configs, one for each input")
         return scope, None
-    configs = list(config)
+    if not isinstance(config, list | tuple):
+        raise ConfigError(f"the config of a batch is a dict, or a list of them, got {type(config).__name__}")
+    configs = [_mapping(given or {}) for given in config]
     if count is not None and len(configs) != count:
         raise ConfigError(f"a batch needs as many configs as inputs: got {len(configs)} for {count} inputs")
     limits = [limit for given in configs if (limit := given.get("max_concurrency")) is not None]
