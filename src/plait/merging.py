@@ -74,8 +74,6 @@ def merge_all(chunks: Iterable[Any], *, whole: Container[object] = ()) -> Any:
 
 
 def _join(parts: list[Any], whole: Container[object] = ()) -> Any:
-    if len(parts) == 1:
-        return parts[0]
     rank, parts = _highest(parts)
     if len(parts) == 1:
         return parts[0]

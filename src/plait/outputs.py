@@ -58,11 +58,6 @@ class ChatGenerationChunk(Summable, ChatGeneration):
     _joins_at_once: ClassVar[Mapping[str, Callable[[str, list[Any]], Any]]] = {"message": sum_of}
     _joins: ClassVar[_Joins] = {"generation_info": join_facts, "type": first}
 
-    @model_validator(mode="after")
-    def _take_text(self) -> Self:
-        self._forget_late()  # the text of a sum should not be joined before somebody asks for it
-        return self
-
     @classmethod
     def _make_late(cls, fields: dict[str, Any]) -> dict[str, Any]:
         return {"text": fields["message"].text}
