@@ -1,0 +1,36 @@
+"""Prompts: templates that make a model's input of named values."""
+
+from plait.prompts.base import BasePromptTemplate
+from plait.prompts.chat import (
+    AIMessagePromptTemplate,
+    BaseChatPromptTemplate,
+    BaseMessagePromptTemplate,
+    BaseStringMessagePromptTemplate,
+    ChatMessagePromptTemplate,
+    ChatPromptTemplate,
+    HumanMessagePromptTemplate,
+    MessageLikeRepresentation,
+    MessagesPlaceholder,
+    SystemMessagePromptTemplate,
+)
+from plait.prompts.few_shot import ExampleSelector, FewShotChatMessagePromptTemplate, FewShotPromptTemplate
+from plait.prompts.string import PromptTemplate, StringPromptTemplate
+
+__all__ = [
+    "AIMessagePromptTemplate",
+    "BaseChatPromptTemplate",
+    "BaseMessagePromptTemplate",
+    "BasePromptTemplate",
+    "BaseStringMessagePromptTemplate",
+    "ChatMessagePromptTemplate",
+    "ChatPromptTemplate",
+    "ExampleSelector",
+    "FewShotChatMessagePromptTemplate",
+    "FewShotPromptTemplate",
+    "HumanMessagePromptTemplate",
+    "MessageLikeRepresentation",
+    "MessagesPlaceholder",
+    "PromptTemplate",
+    "StringPromptTemplate",
+    "SystemMessagePromptTemplate",
+]
