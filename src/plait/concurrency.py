@@ -4,9 +4,10 @@ Everything comes in pairs that agree on meaning (``gather``/``agather``, ``as_co
 ``fan_in``/``afan_in``, ``tee``/``atee``), so that the nodes above are twins. The bodies differ, since threads wait and
 tasks are awaited; the rules are the same:
 
-- A *strand* is a thread or task that runs steps. The caller of a verb is the first. ``Permits`` count how many more
-  may run at once in the whole call. Nobody ever waits for a permit: a fan-out takes those that are free and does the
-  rest itself, so no nesting can deadlock, a limit of k means at most k leaf calls at once, and 1 means in sequence.
+- A *strand* is a thread or task that runs steps. The caller of a verb is the first. ``Permits`` count how many may run
+  at once in the whole call. A fan-out takes those that are free for further strands, and does the rest itself. A
+  strand that only waits for others gives its permit back for that long (``resting``): so a holder always runs, no
+  nesting can deadlock, a limit of k means at most k leaf calls at once, and 1 means in sequence.
 - Strands pull their work from one shared iterator; there is no future and no thread per item.
 - The first failure stops the pulling; tasks are cancelled, threads finish what they hold. Whatever was started has
   ended when the call returns, raises or is closed. The first exception is raised as it is, never in a group.
@@ -32,6 +33,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context, copy_context
 from functools import partial
 from operator import length_hint
@@ -48,6 +50,7 @@ __all__ = [
     "acollect",
     "afan_in",
     "agather",
+    "ahop",
     "aiter_in_thread",
     "aonce",
     "as_completed",
@@ -56,6 +59,7 @@ __all__ = [
     "close_all",
     "fan_in",
     "gather",
+    "hop",
     "in_thread",
     "once",
     "tee",
@@ -73,37 +77,120 @@ _END: Final[Any] = object()
 
 
 class Permits:
-    """How many more strands a call may start, under those of the call around it; never waits."""
+    """How many strands of a call may run at once, under those of the call around it; the caller's holds one already."""
 
-    __slots__ = ("_free", "_lock", "_parent")
+    __slots__ = ("_free", "_lock", "_parent", "_waiting")
 
     def __init__(self, limit: int, parent: Permits | None = None) -> None:
-        self._free = limit - 1  # the strand of the caller runs already
+        self._free = limit - 1
         self._lock = threading.Lock()
         self._parent = parent
+        self._waiting: deque[Callable[[], bool]] = deque()
 
     def take(self) -> bool:
+        """Take one if it is free."""
         with self._lock:
             if self._free < 1:
                 return False
             self._free -= 1
         if self._parent is not None and not self._parent.take():
-            self._add()
+            self._give_own()
             return False
         return True
 
     def give(self) -> None:
-        self._add()
+        self._give_own()
         if self._parent is not None:
             self._parent.give()
 
-    def lend(self) -> None:
-        """Let others have the caller's own strand, which will only wait until these permits are dropped."""
-        self._add()
+    def seize(self) -> None:
+        """Take one that may not be free: for a strand that has to end, and does no more work."""
+        with self._lock:
+            self._free -= 1
+        if self._parent is not None:
+            self._parent.seize()
 
-    def _add(self) -> None:
+    def pause(self) -> None:
+        """Let somebody who waits go first."""
+        if self._waiting or (self._parent is not None and self._parent._waiting):
+            self.give()
+            self.regain()
+
+    def regain(self) -> None:
+        """Wait for one; it is held afterwards, even if the waiting is interrupted."""
+        arrived = threading.Event()
+
+        def wake() -> bool:
+            arrived.set()
+            return True
+
+        if self._enqueue(wake):
+            try:
+                arrived.wait()
+            except BaseException:
+                self._give_up(wake)
+                if self._parent is not None:
+                    self._parent.seize()
+                raise
+        if self._parent is not None:
+            self._parent.regain()
+
+    async def aregain(self) -> None:  # twin: a task waits for a future, a thread for an event
+        """Wait for one; it is held afterwards, even if the waiting is cancelled."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[None] = loop.create_future()
+
+        def ring() -> None:
+            if not arrived.done():
+                arrived.set_result(None)
+
+        def wake() -> bool:
+            try:
+                loop.call_soon_threadsafe(ring)
+            except RuntimeError:  # the loop was closed
+                return False
+            return True
+
+        try:
+            if self._enqueue(wake):
+                await arrived
+        except BaseException:
+            self._give_up(wake)
+            if self._parent is not None:
+                self._parent.seize()
+            raise
+        if self._parent is not None:
+            await self._parent.aregain()
+
+    async def apause(self) -> None:
+        """Let somebody who waits go first."""
+        if self._waiting or (self._parent is not None and self._parent._waiting):
+            self.give()
+            await self.aregain()
+
+    def _enqueue(self, wake: Callable[[], bool]) -> bool:
+        """Whether one has to wait for ``wake`` to be called."""
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return False
+            self._waiting.append(wake)
+            return True
+
+    def _give_up(self, wake: Callable[[], bool]) -> None:
+        with self._lock:
+            if wake in self._waiting:
+                self._waiting.remove(wake)
+                self._free -= 1
+
+    def _give_own(self) -> None:
         with self._lock:
             self._free += 1
+            while self._free > 0 and self._waiting:
+                if self._waiting.popleft()():
+                    self._free -= 1
 
 
 def _take(permits: Permits | None) -> bool:
@@ -113,6 +200,74 @@ def _take(permits: Permits | None) -> bool:
 def _give(permits: Permits | None) -> None:
     if permits is not None:
         permits.give()
+
+
+@contextmanager
+def resting(permits: Permits | None) -> Iterator[None]:
+    """Without the permit of this strand while it waits for others; without delay when that ends in an exception."""
+    if permits is None:
+        yield
+        return
+    permits.give()
+    try:
+        yield
+    except BaseException:
+        permits.seize()
+        raise
+    permits.regain()
+
+
+@asynccontextmanager
+async def aresting(permits: Permits | None) -> AsyncGenerator[None, None]:
+    """Without the permit of this strand while it waits for others; without delay when that ends in an exception."""
+    if permits is None:
+        yield
+        return
+    permits.give()
+    try:
+        yield
+    except BaseException:
+        permits.seize()
+        raise
+    await permits.aregain()
+
+
+@contextmanager
+def turn(lock: threading.Lock, permits: Permits | None) -> Iterator[None]:
+    """Holding a lock, and the permit of this strand but while it waited for the lock."""
+    if permits is not None:
+        permits.give()
+    try:
+        lock.acquire()
+    except BaseException:
+        if permits is not None:
+            permits.seize()
+        raise
+    try:
+        if permits is not None:
+            permits.regain()
+        yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def aturn(lock: asyncio.Lock, permits: Permits | None) -> AsyncGenerator[None, None]:
+    """Holding a lock, and the permit of this strand but while it waited for the lock."""
+    if permits is not None:
+        permits.give()
+    try:
+        await lock.acquire()
+    except BaseException:
+        if permits is not None:
+            permits.seize()
+        raise
+    try:
+        if permits is not None:
+            await permits.aregain()
+        yield
+    finally:
+        lock.release()
 
 
 # ---------------------------------------------------------------------------------------------------------- threads
@@ -184,13 +339,13 @@ class _Team:
         self.stopped = False
         self.error: BaseException | None = None
 
-    def enlist(self, work: Callable[[], None], *, sure: bool = False) -> bool:
+    def enlist(self, work: Callable[[], None]) -> bool:
         """Let one more thread do ``work``, if there is a permit and a thread."""
         if not _take(self.permits):
             return False
         with self.changed:
             self.helpers += 1
-        if _pool.start(partial(self.serve, work), sure=sure):
+        if _pool.start(partial(self.serve, work)):
             return True
         self.leave()
         return False
@@ -216,13 +371,28 @@ class _Team:
             self.changed.notify_all()
 
     def join(self) -> None:
-        """Start nothing more and wait for what runs; an interrupt is raised when that has ended."""
+        """Wait for what runs; an interrupt is raised when that has ended."""
+        if not self.helpers:
+            return
+        with resting(self.permits):
+            try:
+                self._wait()
+            except BaseException:
+                self.stopped = True
+                self._wait()
+                raise
+
+    def end(self) -> None:
+        """Start nothing more, and wait for what runs, at once."""
         self.stopped = True
+        if not self.helpers:
+            return
+        _give(self.permits)
         try:
             self._wait()
-        except BaseException:
-            self._wait()
-            raise
+        finally:
+            if self.permits is not None:
+                self.permits.seize()
 
     def _wait(self) -> None:
         with self.changed:
@@ -260,6 +430,8 @@ class _Crew(_Team):
                 if self.permits is not None:
                     self.recruit()  # somebody may have given a permit back
                 self.results[job[0]] = self.context.copy().run(self.call, job[1])
+                if self.permits is not None:
+                    self.permits.pause()
         except BaseException as error:
             self.fail(error)
 
@@ -284,11 +456,14 @@ def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Perm
 class _Window(_Team):
     """A lazy fan-out: items are pulled only while fewer than ``size`` of them are pulled and not yet taken."""
 
-    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], permits: Permits | None, size: int) -> None:
+    def __init__(
+        self, call: Callable[[Any], Any], items: Iterable[Any], permits: Permits | None, size: int, *, lent: bool
+    ) -> None:
         super().__init__(permits)
         self.call = call
         self.jobs = enumerate(items)
         self.size = size
+        self.consumers = None if lent else permits
         self.pulling = threading.Lock()
         self.open = 0  # pulled and not yet taken
         self.ready: dict[int, Any] = {}
@@ -315,6 +490,8 @@ class _Window(_Team):
         with self.changed:
             self.ready[job[0]] = result
             self.changed.notify_all()
+        if self.permits is not None:
+            self.permits.pause()
         return True
 
     def pull(self) -> tuple[int, Any] | None:
@@ -329,17 +506,23 @@ class _Window(_Team):
                 self.open += 1
             return job
 
-    def take(self, wanted: int | None) -> tuple[int, Any] | None:
+    def take(self, wanted: int | None, width: int) -> tuple[int, Any] | None:
         """The result ``wanted`` (any, for None), waiting for it; None when there will be none or nobody works."""
+        if not self.is_ready(wanted) and self.helpers:
+            with resting(self.consumers):
+                self.recruit(width)
+                with self.changed:
+                    while not self.is_ready(wanted) and self.helpers and self.error is None:
+                        self.changed.wait()
         with self.changed:
-            while True:
-                index = next(iter(self.ready), None) if wanted is None else wanted
-                if index in self.ready:
-                    self.open -= 1
-                    return index, self.ready.pop(index)
-                if self.error is not None or not self.helpers:
-                    return None
-                self.changed.wait()
+            if not self.is_ready(wanted):
+                return None
+            index = next(iter(self.ready)) if wanted is None else wanted
+            self.open -= 1
+            return index, self.ready.pop(index)
+
+    def is_ready(self, wanted: int | None) -> bool:
+        return bool(self.ready) if wanted is None else wanted in self.ready
 
     def idle(self) -> bool:
         """Whether nothing is left, under way or waiting to be taken."""
@@ -348,22 +531,35 @@ class _Window(_Team):
 
 
 def as_completed(
-    call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None, *, window: int, ordered: bool
+    call: Callable[[T], R],
+    items: Iterable[T],
+    width: int,
+    permits: Permits | None,
+    *,
+    window: int,
+    ordered: bool,
+    lent: bool,
 ) -> Generator[tuple[int, R], None, None]:
-    """``(index, call(item))`` as each is done, or in order; at most ``window`` items are pulled and not yet taken."""
-    team = _Window(call, items, permits, window)
+    """``(index, call(item))`` as each is done, or in order; at most ``window`` items are pulled and not yet taken.
+
+    ``lent``: the permits are this call's own, and its consumer needs none.
+    """
+    team = _Window(call, items, permits, window, lent=lent)
     taken = 0
+    if lent:
+        _give(permits)
     try:
         while team.error is None:
             team.recruit(width)
-            found = team.take(taken if ordered else None)
+            found = team.take(taken if ordered else None, width)
             if found is not None:
                 taken += 1
+                team.recruit(width)  # so that work goes on while the consumer has the result
                 yield found
             elif not team.step() and team.idle():
                 break
     finally:
-        team.join()
+        team.end()
     team.raise_error()
 
 
@@ -373,11 +569,11 @@ class _Funnel(_Team):
     def __init__(self, sources: Iterable[Sequence[Any]], permits: Permits | None) -> None:
         super().__init__(permits)
         self.sources = deque(sources)
-        self.chunk: Any = _END
+        self.ready: deque[tuple[Any, Any]] = deque()
 
-    def recruit(self, *, sure: bool) -> None:
+    def recruit(self) -> None:
         for _ in range(len(self.sources)):
-            if not self.enlist(self.pump, sure=sure):
+            if not self.enlist(self.pump):
                 return
 
     def pump(self) -> None:
@@ -399,37 +595,38 @@ class _Funnel(_Team):
         with self.changed:
             return self.sources.popleft() if self.sources and not self.stopped else None
 
-    def put(self, chunk: Any) -> bool:
-        with self.changed:
-            while self.chunk is not _END and not self.stopped:
-                self.changed.wait()
-            if self.stopped:
-                return False
-            self.chunk = chunk
+    def put(self, found: tuple[Any, Any]) -> bool:
+        """Hand over a chunk and wait until it is taken; False when nobody wants more."""
+        with resting(self.permits), self.changed:
+            self.ready.append(found)
             self.changed.notify_all()
-            return True
-
-    def take(self) -> Any:
-        with self.changed:
-            while self.chunk is _END and self.helpers and not self.stopped:
+            while not self.stopped and any(found is other for other in self.ready):
                 self.changed.wait()
-            chunk, self.chunk = self.chunk, _END
+        return not self.stopped
+
+    def take(self) -> tuple[Any, Any] | None:
+        """The next chunk of any stream, waiting for it; None when nobody works."""
+        if not self.ready and self.helpers:
+            with resting(self.permits):
+                self.recruit()
+                with self.changed:
+                    while not self.ready and self.helpers and self.error is None:
+                        self.changed.wait()
+        with self.changed:
+            found = self.ready.popleft() if self.ready else None
             self.changed.notify_all()
-            return chunk
+            return found
 
 
-def fan_in(
-    sources: Iterable[Sequence[Any]], permits: Permits | None, *, sure: bool = False
-) -> Generator[tuple[Any, Any], None, None]:
+def fan_in(sources: Iterable[Sequence[Any]], permits: Permits | None) -> Generator[tuple[Any, Any], None, None]:
     """``(key, chunk)`` of several streams as they come; without a free permit or thread, one after the other.
 
     A source is ``(key, stream)``, and then what else is to be closed when that stream has ended.
-    ``sure``: with a thread for each, whatever it takes.
     """
     funnel = _Funnel(sources, permits)
     try:
-        funnel.recruit(sure=sure)
-        while (found := funnel.take()) is not _END:
+        funnel.recruit()
+        while funnel.error is None and (found := funnel.take()) is not None:
             yield found
         while funnel.error is None and funnel.sources:
             key, *streams = funnel.sources.popleft()
@@ -438,23 +635,61 @@ def fan_in(
                     yield key, chunk
             finally:
                 close_all(streams)
+    except GeneratorExit:
+        funnel.end()
+        funnel.raise_error()  # what went wrong while the branches were closed
+        raise
     finally:
-        funnel.join()
+        funnel.end()
         close_all(stream for _, *streams in funnel.sources for stream in streams)
     funnel.raise_error()
 
 
-def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T]) -> list[Iterator[T]]:
+def hop(chunks: Iterator[T]) -> Generator[T, None, None]:
+    """The same stream, pulled on the stack of another thread, which does nothing unasked."""
+    context = copy_context()
+    while (chunk := _elsewhere(partial(context.run, next, chunks, _END))) is not _END:
+        yield cast(T, chunk)
+
+
+def _elsewhere(func: Callable[[], R]) -> R:
+    done = threading.Event()
+    outcome: list[Any] = [None, None]
+
+    def job() -> None:
+        try:
+            outcome[0] = func()
+        except BaseException as error:
+            outcome[1] = error
+        done.set()
+
+    _pool.start(job, sure=True)
+    try:
+        done.wait()
+    except BaseException:
+        done.wait()  # what was started has to end
+        raise
+    try:
+        if outcome[1] is not None:
+            raise cast(BaseException, outcome[1])
+        return cast(R, outcome[0])
+    finally:
+        outcome.clear()  # the traceback holds this frame
+
+
+def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T], permits: Permits | None) -> list[Iterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any thread may pull any."""
-    shared, pulling = _Tee(count, fork), threading.Lock()
+    shared, pulling = _Tee(count, fork, permits), threading.Lock()
     return [shared.branch(chunks, pulling, index) for index in range(count)]
 
 
-def atee(chunks: AsyncIterator[T], count: int, fork: Callable[[T], T]) -> list[AsyncIterator[T]]:
+def atee(
+    chunks: AsyncIterator[T], count: int, fork: Callable[[T], T], permits: Permits | None
+) -> list[AsyncIterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any task may pull any."""
     import asyncio
 
-    shared, pulling = _Tee(count, fork), asyncio.Lock()
+    shared, pulling = _Tee(count, fork, permits), asyncio.Lock()
     return [shared.abranch(chunks, pulling, index) for index in range(count)]
 
 
@@ -464,9 +699,10 @@ class _Tee:
     Whichever branch pulls, the source runs in one context: it may set a variable, and reset it chunks later.
     """
 
-    def __init__(self, count: int, fork: Callable[[Any], Any]) -> None:
+    def __init__(self, count: int, fork: Callable[[Any], Any], permits: Permits | None) -> None:
         self.context = copy_context()
         self.fork = fork
+        self.permits = permits
         self.buffers: list[deque[Any] | None] = [deque() for _ in range(count)]
         self.ended = False
         self.error: BaseException | None = None
@@ -490,7 +726,7 @@ class _Tee:
         self.buffers[index] = buffer
         try:
             while True:
-                with pulling:
+                with turn(pulling, self.permits):
                     if self.missing(buffer):
                         self.pull(chunks)
                 if not buffer:
@@ -504,7 +740,7 @@ class _Tee:
         self.buffers[index] = buffer
         try:
             while True:
-                async with pulling:
+                async with aturn(pulling, self.permits):
                     if self.missing(buffer):
                         await self.apull(chunks)
                 if not buffer:
@@ -567,9 +803,18 @@ def once(item: T) -> Iterator[T]:  # the fastest such stream there is; its twin 
     return iter((item,))
 
 
-async def aonce(item: T) -> AsyncGenerator[T, None]:  # twin: there is no async tuple
+class aonce(AsyncIterator[T]):  # noqa: N801 - the twin of once; a class, so that there is nothing to close
     """A stream of one chunk."""
-    yield item
+
+    __slots__ = ("left",)
+
+    def __init__(self, item: T) -> None:
+        self.left = [item]
+
+    async def __anext__(self) -> T:
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop()
 
 
 # ------------------------------------------------------------------------------------------------------------ tasks
@@ -629,30 +874,35 @@ class _Tasks:
 
         self.loop = asyncio.get_running_loop()
         self.permits = permits
-        self.tasks: dict[asyncio.Task[None], Permits | None] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
         self.active = 0
         self.stopped = False
         self.error: BaseException | None = None
         self.bell: asyncio.Future[None] | None = None
 
-    def start(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
+    def enlist(self, work: Callable[[], Awaitable[None]], *, held: bool = False) -> bool:
+        """Let one more task do ``work``, if there is a permit; ``held``: one that the caller has for it."""
+        if not held and not _take(self.permits):
+            return False
         self.active += 1
-        task = self.loop.create_task(self._run(work, permits))
+        task = self.loop.create_task(self._run(work))
         if not task.done():  # an eager task may be
-            self.tasks[task] = permits
+            self.tasks.add(task)
+        return True
 
-    async def _run(self, work: Callable[[], Awaitable[None]], permits: Permits | None) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         import asyncio
 
         try:
             await work()
         except BaseException as error:  # raised to the caller by raise_error
-            self.error = self.error or error
+            if not (self.stopped and isinstance(error, asyncio.CancelledError)):  # as it was asked to
+                self.error = self.error or error
             self.stopped = True
         finally:
-            self.tasks.pop(cast(Any, asyncio.current_task()), None)
+            self.tasks.discard(cast(Any, asyncio.current_task()))
             self.active -= 1
-            _give(permits)
+            _give(self.permits)
             self.ring()
 
     def ring(self) -> None:
@@ -664,13 +914,19 @@ class _Tasks:
         await self.bell
 
     async def end(self) -> None:
+        """Cancel what runs and wait until it has ended, at once."""
         self.stopped = True
+        if not self.active:
+            return
+        _give(self.permits)
         try:
-            if self.active:
-                await _reap(set(self.tasks))
+            await _reap(set(self.tasks))
         finally:
-            while self.tasks:  # those that were cancelled before they began
-                _give(self.tasks.popitem()[1])
+            for _ in self.tasks:  # those that were cancelled before they began
+                _give(self.permits)
+            self.tasks.clear()
+            if self.permits is not None:
+                self.permits.seize()
 
     def raise_error(self) -> None:
         try:
@@ -722,24 +978,28 @@ async def agather(  # twin: tasks are awaited, threads are joined
     width = min(width, length_hint(items, width))
 
     def recruit() -> None:
-        while crew.active < width and not crew.stopped and _take(permits):
-            crew.start(work, permits)
+        while crew.active < width and not crew.stopped and not source.ended and crew.enlist(work):
+            pass
 
     async def work() -> None:
         while not crew.stopped and (job := await source.pull()) is not None:
             if permits is not None:
                 recruit()  # somebody may have given a permit back
             results[job[0]] = await _Apart(context.copy(), call(job[1]))
+            if permits is not None:
+                await permits.apause()
 
+    if width <= 1:
+        await work()
+        return list(results.values())
     try:
-        if width > 1 and _take(permits):
-            crew.start(work, None)  # on the strand of the caller, who only waits
-            crew.start(work, permits)
+        async with aresting(permits):
             recruit()
-        else:
-            await work()
-        while crew.active and crew.error is None:
-            await crew.wait()
+            while crew.error is None and (crew.active or not source.ended):
+                if not crew.active and permits is not None:  # others were faster at every permit
+                    await permits.aregain()
+                    crew.enlist(work, held=True)
+                await crew.wait()
     finally:
         await crew.end()
     crew.raise_error()
@@ -754,8 +1014,12 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
     *,
     window: int,
     ordered: bool,
+    lent: bool,
 ) -> AsyncGenerator[tuple[int, R], None]:
-    """``(index, await call(item))`` as each is done, or in order; at most ``window`` items are pulled and not taken."""
+    """``(index, await call(item))`` as each is done, or in order; at most ``window`` items are pulled and not taken.
+
+    ``lent``: the permits are this call's own, and its consumer needs none.
+    """
     source, crew, context, ready = _Source(items), _Tasks(permits), copy_context(), dict[int, R]()
     taken = opened = 0
 
@@ -771,21 +1035,32 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
             return
         ready[job[0]] = await _Apart(context.copy(), call(job[1]))
         crew.ring()
+        if permits is not None:
+            await permits.apause()
 
     async def work() -> None:
         while room():
             await step()
 
+    def recruit() -> None:
+        while room() and crew.active < min(width, window - opened + crew.active) and crew.enlist(work):
+            pass
+
+    if lent:
+        _give(permits)
     try:
         while crew.error is None:
-            while room() and crew.active < min(width, window - opened + crew.active) and _take(permits):
-                crew.start(work, permits)
+            recruit()
             index = taken if ordered else next(iter(ready), -1)
             if index in ready:
                 taken, opened = taken + 1, opened - 1
-                yield index, ready.pop(index)
+                found = index, ready.pop(index)
+                recruit()  # so that work goes on while the consumer has the result
+                yield found
             elif crew.active:
-                await crew.wait()
+                async with aresting(None if lent else permits):
+                    recruit()
+                    await crew.wait()
             elif room():
                 await step()  # no permit is free: the caller does the next one itself
             else:
@@ -796,12 +1071,11 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
 
 
 async def afan_in(  # twin: tasks are awaited, threads are joined
-    sources: Iterable[Sequence[Any]], permits: Permits | None, *, sure: bool = False
+    sources: Iterable[Sequence[Any]], permits: Permits | None
 ) -> AsyncGenerator[tuple[Any, Any], None]:
     """``(key, chunk)`` of several streams as they come; without a free permit, one after the other.
 
     A source is ``(key, stream)``, and then what else is to be closed when that stream has ended.
-    ``sure``: with a task for each, which is so whenever the permits allow.
     """
     left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[Any, Any, Any]]()
 
@@ -811,20 +1085,25 @@ async def afan_in(  # twin: tasks are awaited, threads are joined
             try:
                 async for chunk in streams[0]:
                     resume = crew.loop.create_future()
-                    ready.append((key, chunk, resume))
-                    crew.ring()
-                    await resume
+                    async with aresting(permits):
+                        ready.append((key, chunk, resume))
+                        crew.ring()
+                        await resume
             finally:
                 await aclose_all(streams)
 
-    try:
+    def recruit() -> None:
         for _ in range(len(left)):
-            if not _take(permits):
-                break
-            crew.start(pump, permits)
+            if not crew.enlist(pump):
+                return
+
+    try:
+        recruit()
         while crew.error is None and (ready or crew.active):
             if not ready:
-                await crew.wait()
+                async with aresting(permits):
+                    recruit()
+                    await crew.wait()
                 continue
             key, chunk, resume = ready.popleft()
             resume.set_result(None)
@@ -836,10 +1115,23 @@ async def afan_in(  # twin: tasks are awaited, threads are joined
                     yield key, chunk
             finally:
                 await aclose_all(streams)
+    except GeneratorExit:
+        await crew.end()
+        crew.raise_error()  # what went wrong while the branches were closed
+        raise
     finally:
         await crew.end()
         await aclose_all([stream for _, *streams in left for stream in streams])
     crew.raise_error()
+
+
+async def ahop(chunks: AsyncIterator[T]) -> AsyncGenerator[T, None]:  # twin: a task needs no pool, and is cancelled
+    """The same stream, pulled on the stack of another task, which does nothing unasked."""
+    import asyncio
+
+    context, loop = copy_context(), asyncio.get_running_loop()
+    while (chunk := await loop.create_task(_anext(chunks), context=context)) is not _END:
+        yield cast(T, chunk)
 
 
 async def acollect(chunks: AsyncIterator[T]) -> list[T]:  # twin: list(chunks) is the sync form
@@ -859,7 +1151,9 @@ async def in_thread(func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     return await _run_in_thread(copy_context(), partial(func, *args, **kwargs))
 
 
-async def _run_in_thread(context: Context, func: Callable[[], R], stop: Callable[[], None] | None = None) -> R:
+async def _run_in_thread(
+    context: Context, func: Callable[[], R], stop: Callable[[], None] | None = None, *, sure: bool = False
+) -> R:
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -873,7 +1167,7 @@ async def _run_in_thread(context: Context, func: Callable[[], R], stop: Callable
             outcome = None, error
         loop.call_soon_threadsafe(done.set_result, outcome)
 
-    _pool.start(job, queue=True)
+    _pool.start(job, queue=True, sure=sure)
     cancelled: asyncio.CancelledError | None = None
     while not done.done():
         try:
@@ -899,12 +1193,12 @@ async def aiter_in_thread(  # twin: sync code needs no bridge
     chunks: Iterator[T], stop: Callable[[], None] | None = None
 ) -> AsyncGenerator[T, None]:
     """The chunks of a plain iterator, each pulled in a thread; its close, in a thread too, is waited for."""
-    context = copy_context()
+    context, sure = copy_context(), stop is not None  # one that can be stopped may wait for others of its kind
     try:
-        while (chunk := await _run_in_thread(context, partial(next, chunks, _END), stop)) is not _END:
+        while (chunk := await _run_in_thread(context, partial(next, chunks, _END), stop, sure=sure)) is not _END:
             yield chunk
     finally:
-        await _run_in_thread(context, partial(close_all, [chunks]), stop)
+        await _run_in_thread(context, partial(close_all, [chunks]), stop, sure=sure)
 
 
 class _Upstream:
@@ -915,29 +1209,41 @@ class _Upstream:
 
         self.chunks = chunks
         self.loop = asyncio.get_running_loop()
-        self.pending: Any = None
+        self.context = copy_context()
+        self.task: asyncio.Task[Any] | None = None
         self.stopped = False
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        import asyncio
-
-        if self.stopped:
-            raise StopIteration
-        self.pending = asyncio.run_coroutine_threadsafe(_anext(self.chunks), self.loop)
-        if cast(bool, self.stopped):  # set by the loop, between the two lines above
-            self.pending.cancel()
-        chunk = self.pending.result()
+        arrived = threading.Event()
+        self.loop.call_soon_threadsafe(self._begin, arrived)
+        arrived.wait()
+        if self.task is None:
+            raise GeneratorExit  # the stream was closed: the code in the thread has to end, as a closed generator does
+        chunk = self.task.result()
         if chunk is _END:
             raise StopIteration
         return chunk
 
+    def _begin(self, arrived: threading.Event) -> None:
+        if self.stopped:
+            self.task = None
+            arrived.set()
+            return
+        self.task = self.loop.create_task(_anext(self.chunks), context=self.context)
+        self.task.add_done_callback(lambda _: arrived.set())
+
     def stop(self) -> None:
         self.stopped = True
-        if self.pending is not None:
-            self.pending.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    async def end(self) -> None:
+        """Wait for what was stopped."""
+        if self.task is not None and not self.task.done():
+            await _reap({self.task})
 
 
 async def atransform_in_thread(  # twin: sync code needs no bridge
@@ -951,4 +1257,7 @@ async def atransform_in_thread(  # twin: sync code needs no bridge
             yield chunk
     finally:
         upstream.stop()
-        await stream.aclose()
+        try:
+            await stream.aclose()
+        finally:
+            await upstream.end()

@@ -89,6 +89,7 @@ def hand_out(scope: Scope | None) -> HandedConfig:
     config = HandedConfig(DEFAULTS if scope is None else scope)
     config.scope = scope
     config["tags"] = list(config["tags"])
+    config["callbacks"] = None if config["callbacks"] is None else list(config["callbacks"])
     config["metadata"] = dict(config["metadata"])
     config["configurable"] = dict(config["configurable"])
     return config
@@ -161,13 +162,14 @@ def _new_id() -> Any:
 class Watch:
     """The one place where a run starts and ends: a context manager around the work of a node."""
 
-    __slots__ = ("chunks", "run", "scope")
+    __slots__ = ("chunks", "inputs", "run", "scope")
 
     def __init__(self, name: str, kind: str, inputs: Any, scope: Scope) -> None:
         self.run = Run(name, kind, inputs, scope)
         below = scope.below()
         self.scope = Scope(below, below)
         self.scope.run = self.run
+        self.inputs: list[Any] = []
         self.chunks: list[Any] = []
 
     def __enter__(self) -> Watch:
@@ -187,8 +189,10 @@ class Watch:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         run = self.run
+        if self.inputs:
+            run.inputs = _total(self.inputs)
         if self.chunks:
-            run.outputs = merge_all(self.chunks)
+            run.outputs = _total(self.chunks)
         run.error = error
         run.status = _status(error)
         run.end_time = time()
@@ -200,6 +204,13 @@ class Watch:
                 getattr(listener, event)(*facts)
             except Exception:
                 _report(listener, event)
+
+
+def _total(chunks: list[Any]) -> Any:
+    try:
+        return merge_all(chunks)
+    except Exception:  # chunks that cannot be added are nobody's fault who watches
+        return chunks
 
 
 def _status(error: BaseException | None) -> Literal["success", "error", "cancelled"]:

@@ -28,7 +28,7 @@ from collections.abc import (
     Sequence,
 )
 from copy import copy
-from functools import cached_property
+from functools import cached_property, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
@@ -61,6 +61,7 @@ from plait.runnables.batches import (
     at_least_0,
     caller,
     count_of,
+    has_own_permits,
     outputs_of,
     paired,
     permits_of,
@@ -72,15 +73,19 @@ from plait.runnables.stages import (
     Stage,
     achained,
     aeach_stage,
-    ahop,
+    aending,
+    ahop_stage,
     ainside,
+    anoted,
     atransform_of,
     avalue_stage,
     chained,
     each_stage,
+    ending,
     fused,
-    hop,
+    hop_stage,
     inside,
+    noted,
     transform_of,
     unfused,
     value_stage,
@@ -107,17 +112,23 @@ class Runnable(Generic[Input, Output]):
 
     name: str | None
 
-    _kind: ClassVar[str] = "chain"  # what a run of this node is called by those who watch
-    _inline: ClassVar[bool] = False  # True: cheap and without I/O, so an event loop may run it without a thread
-    _strict_input: ClassVar[bool] = (
-        False  # True: refuses inputs that are not of InputType, so that a chain can be checked
-    )
+    # What a run of this node is called by those who watch.
+    _kind: ClassVar[str] = "chain"
+    # Cheap and without I/O, so that an event loop may run it without a thread.
+    _inline: ClassVar[bool] = False
+    # Refuses inputs that are not of InputType, so that a chain can be checked when it is built.
+    _strict_input: ClassVar[bool] = False
+    # Verbs that a class writes itself are user code, and run with its config in force.
+    _own_verbs: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for verb, hook, bridge in _BRIDGES:
             if verb in vars(cls) and getattr(cls, hook) is getattr(Runnable, hook):
                 setattr(cls, hook, bridge)
+        for verb, scoped in _SCOPED.items():
+            if cls._own_verbs and verb in vars(cls):
+                setattr(cls, verb, scoped(vars(cls)[verb]))
 
     # ------------------------------------------------------------------------------------------------------- verbs
 
@@ -160,26 +171,26 @@ class Runnable(Generic[Input, Output]):
     ) -> Iterator[Output]:
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return self._transform(input, None, **kwargs)
-        if not scope.listeners:
-            return self._transform(input, scope.below(), **kwargs)
-        return self._watched(input, scope, kwargs)
+        if scope is not None and scope.listeners:
+            stream = self._watched(input, scope, kwargs)
+        else:
+            stream = self._transform(input, None if scope is None else scope.below(), **kwargs)
+        return ending(stream, input) if hasattr(input, "throw") else stream
 
     def atransform(
         self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return self._atransform(input, None, **kwargs)
-        if not scope.listeners:
-            return self._atransform(input, scope.below(), **kwargs)
-        return self._awatched(input, scope, kwargs)
+        if scope is not None and scope.listeners:
+            stream = self._awatched(input, scope, kwargs)
+        else:
+            stream = self._atransform(input, None if scope is None else scope.below(), **kwargs)
+        return aending(stream, input) if hasattr(input, "athrow") else stream
 
     def _watched(self, chunks: Iterator[Any], scope: Scope, kwargs: dict[str, Any]) -> Iterator[Any]:
         with Watch(self.get_name(), self._kind, None, scope) as watch:
-            stream = self._transform(chunks, watch.scope, **kwargs)
+            stream = self._transform(noted(chunks, watch.inputs), watch.scope, **kwargs)
             try:
                 for chunk in stream:
                     yield watch.chunk(chunk)
@@ -190,7 +201,7 @@ class Runnable(Generic[Input, Output]):
         self, chunks: AsyncIterator[Any], scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:
         with Watch(self.get_name(), self._kind, None, scope) as watch:
-            stream = self._atransform(chunks, watch.scope, **kwargs)
+            stream = self._atransform(anoted(chunks, watch.inputs), watch.scope, **kwargs)
             try:
                 async for chunk in stream:
                     yield watch.chunk(chunk)
@@ -341,15 +352,18 @@ class Runnable(Generic[Input, Output]):
         buffer: int,
         *,
         ordered: bool,
+        lent: bool = False,
     ) -> Iterator[tuple[int, Any]]:
-        around = current.get()
         whole, each = configs_of_batch(config, count_of(inputs))
         call = caller(self.invoke, whole, each is not None, kwargs, return_exceptions)
-        permits, width = permits_of(whole), width_of(whole)
-        if permits is not None and (around is None or permits is not around.permits):
-            permits.lend()  # they are this call's own, and its caller does nothing but wait for it
         return as_completed(
-            call, paired(inputs, each), width, permits, window=width + at_least_0(buffer), ordered=ordered
+            call,
+            paired(inputs, each),
+            width_of(whole),
+            permits_of(whole),
+            window=width_of(whole) + at_least_0(buffer),
+            ordered=ordered,
+            lent=lent or has_own_permits(whole, config),
         )
 
     def _alazily(
@@ -361,15 +375,18 @@ class Runnable(Generic[Input, Output]):
         buffer: int,
         *,
         ordered: bool,
+        lent: bool = False,
     ) -> AsyncIterator[tuple[int, Any]]:
-        around = current.get()
         whole, each = configs_of_batch(config, count_of(inputs))
         call = acaller(self.ainvoke, whole, each is not None, kwargs, return_exceptions)
-        permits, width = permits_of(whole), width_of(whole)
-        if permits is not None and (around is None or permits is not around.permits):
-            permits.lend()  # they are this call's own, and its caller does nothing but wait for it
         return aas_completed(
-            call, apaired(inputs, each), width, permits, window=width + at_least_0(buffer), ordered=ordered
+            call,
+            apaired(inputs, each),
+            width_of(whole),
+            permits_of(whole),
+            window=width_of(whole) + at_least_0(buffer),
+            ordered=ordered,
+            lent=lent or has_own_permits(whole, config),
         )
 
     # ------------------------------------------------------------------------------------------------------- hooks
@@ -421,6 +438,12 @@ class Runnable(Generic[Input, Output]):
     @property
     def _barrier(self) -> bool:
         """Whether this node reads its whole input before it gives anything, and gives it in one piece."""
+        cls: Any = type(self)
+        return self._hooked and all(getattr(cls, hook) is getattr(Runnable, hook) for hook in _STREAMING_HOOKS)
+
+    @property
+    def _hooked(self) -> bool:
+        """Whether the streaming verbs of this are those of Runnable, which do nothing but call its hooks."""
         cls: Any = type(self)
         return all(getattr(cls, verb) is getattr(Runnable, verb) for verb in _STREAMING_VERBS)
 
@@ -608,6 +631,71 @@ class Runnable(Generic[Input, Output]):
         return f"{self.get_name()}()"
 
 
+def _scoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return verb(self, input, *rest, **kwargs)
+        before = current.get()
+        current.set(scope.below())
+        try:
+            return verb(self, input, hand_out(scope), *rest, **kwargs)
+        finally:
+            current.set(before)
+
+    return scoped
+
+
+def _ascoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    async def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return await verb(self, input, *rest, **kwargs)
+        before = current.get()
+        current.set(scope.below())
+        try:
+            return await verb(self, input, hand_out(scope), *rest, **kwargs)
+        finally:
+            current.set(before)
+
+    return scoped
+
+
+def _scoped_stream(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return verb(self, input, *rest, **kwargs)
+        return inside(verb(self, input, hand_out(scope), *rest, **kwargs), scope.below())
+
+    return scoped
+
+
+def _ascoped_stream(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
+        scope = current.get() if config is None else enter(config)
+        if scope is None:
+            return verb(self, input, *rest, **kwargs)
+        return ainside(verb(self, input, hand_out(scope), *rest, **kwargs), scope.below())
+
+    return scoped
+
+
+_SCOPED: Final = {
+    "invoke": _scoped_value,
+    "ainvoke": _ascoped_value,
+    "stream": _scoped_stream,
+    "astream": _ascoped_stream,
+    "transform": _scoped_stream,
+    "atransform": _ascoped_stream,
+}
+"""How the verbs that a user's class writes itself get a config of their own, and find it in force."""
+
+
 def _invoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
     return self.invoke(input, config, **kwargs)
 
@@ -706,13 +794,15 @@ def _schemas() -> ModuleType:
     return schemas
 
 
-_STREAMING_VERBS: Final = ("_transform", "_atransform", "transform", "atransform")
+_STREAMING_VERBS: Final = ("transform", "atransform")
+_STREAMING_HOOKS: Final = ("_transform", "_atransform")
 
 
 class _Node(Runnable[Input, Output]):
     """A node of the algebra: immutable, and pickled as what its class declares to be its state."""
 
-    _derived: tuple[str, ...] = ()  # attributes that are made anew when they are missing
+    _own_verbs = False
+    _derived: ClassVar[tuple[str, ...]] = ()  # attributes that are made anew when they are missing
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: it may be in use; build a new one instead")
@@ -834,20 +924,20 @@ class RunnableSequence(_Node[Input, Output]):
 
     @cached_property
     def _stages(self) -> list[Stage]:
-        return fused(self.steps, transform_of, each_stage, value_stage, hop)
+        return fused(self.steps, transform_of, each_stage, value_stage, hop_stage)
 
     @cached_property
     def _astages(self) -> list[Stage]:
-        return fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop)
+        return fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop_stage)
 
     def _plan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
         if kwargs or (config is not None and config.listeners):
-            return unfused(self.steps, transform_of, hop, kwargs)
+            return unfused(self.steps, _verb_of, hop_stage, kwargs)
         return ((stage, {}) for stage in self._stages)
 
     def _aplan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
         if kwargs or (config is not None and config.listeners):
-            return unfused(self.steps, atransform_of, ahop, kwargs)
+            return unfused(self.steps, _averb_of, ahop_stage, kwargs)
         return ((stage, {}) for stage in self._astages)
 
     @property
@@ -919,6 +1009,14 @@ class RunnableSequence(_Node[Input, Output]):
 
     def __repr__(self) -> str:
         return " | ".join(f"({step!r})" if isinstance(step, RunnableSequence) else repr(step) for step in self.steps)
+
+
+def _verb_of(step: Runnable[Any, Any]) -> Stage:
+    return step.transform
+
+
+def _averb_of(step: Runnable[Any, Any]) -> Stage:
+    return step.atransform
 
 
 def _fit(
@@ -1423,7 +1521,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
         return outputs
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
-        branches = tee(chunks, len(self.steps__), _forked)
+        branches = tee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
             (key, step.transform(branch, config, **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
@@ -1439,7 +1537,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
         self._refuse_silent(silent)
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        branches = atee(chunks, len(self.steps__), _forked)
+        branches = atee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
             (key, step.atransform(branch, config, **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
@@ -1626,7 +1724,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
                 yield rest
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
-        passed, mapped = tee(chunks, 2, _forked)
+        passed, mapped = tee(chunks, 2, _forked, permits_of(config))
         added = self.mapper.transform(mapped, config, **kwargs)
         merged = fan_in([(0, self._passed(passed), passed), (1, added, mapped)], permits_of(config))
         try:
@@ -1636,7 +1734,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
             close_all([merged])
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        passed, mapped = atee(chunks, 2, _forked)
+        passed, mapped = atee(chunks, 2, _forked, permits_of(config))
         added = self.mapper.atransform(mapped, config, **kwargs)
         merged = afan_in([(0, self._apassed(passed), passed), (1, added, mapped)], permits_of(config))
         try:
@@ -2082,6 +2180,16 @@ class RunnableBinding(_Node[Input, Output]):
     async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
         given = {**self.kwargs, **kwargs}
         return await self.bound.abatch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
+
+    def _lazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
+        lent = lent or has_own_permits(scopes, config)
+        return self.bound._lazily(inputs, scopes, given, *options, lent=lent, **more)
+
+    def _alazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
+        lent = lent or has_own_permits(scopes, config)
+        return self.bound._alazily(inputs, scopes, given, *options, lent=lent, **more)
 
     @property
     def _barrier(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from plait.concurrency import DEFAULT_CONCURRENCY, aclose_all, close_all
 from plait.errors import ConfigError
 from plait.runnables.config import configs_of_batch
-from plait.runs import Scope
+from plait.runs import Scope, current
 
 
 def count_of(inputs: Any) -> int | None:
@@ -39,6 +39,18 @@ def width_of(scope: Scope | None) -> int:
 
 def permits_of(scope: Scope | None) -> Any:
     return None if scope is None else scope.permits
+
+
+def has_own_permits(scope: Any, config: Any) -> bool:
+    """Whether the limit in ``scope`` came with the call that was given ``config``, and is not that of one around it."""
+    if (
+        not isinstance(scope, Scope)
+        or scope.permits is None
+        or (type(config) is Scope and config.permits is scope.permits)
+    ):
+        return False
+    around = config if type(config) is Scope else current.get()
+    return around is None or around.permits is not scope.permits
 
 
 def at_least_0(buffer: int) -> int:

@@ -168,7 +168,7 @@ def configs_of_batch(
             raise ConfigError("one run_id cannot serve several inputs; pass a list of configs, one for each input")
         return scope, None
     if not isinstance(config, list | tuple):
-        raise ConfigError(f"the config of a batch is a dict, or a list of them, got {type(config).__name__}")
+        raise ConfigError(f"a config is a dict, or for a batch a list of them; got {type(config).__name__}")
     configs = [_mapping(given or {}) for given in config]
     if count is not None and len(configs) != count:
         raise ConfigError(f"a batch needs as many configs as inputs: got {len(configs)} for {count} inputs")

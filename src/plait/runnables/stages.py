@@ -16,8 +16,7 @@ from collections.abc import (
 )
 from typing import Any, Final
 
-from plait.concurrency import aclose_all, acollect, afan_in, close_all, fan_in
-from plait.runnables.batches import aoutputs_of, outputs_of
+from plait.concurrency import aclose_all, acollect, ahop, close_all, hop
 from plait.runs import Scope, current
 
 Stage = Callable[..., Any]
@@ -29,11 +28,31 @@ _STAGES_PER_STACK: Final = 48
 
 
 def transform_of(step: Any) -> Any:
-    return step.transform
+    """How a step takes part in a stream that nobody watches: by its hook, unless its class has the verb itself."""
+    return step._transform if step._hooked else step.transform
 
 
 def atransform_of(step: Any) -> Any:
-    return step.atransform
+    """How a step takes part in a stream that nobody watches: by its hook, unless its class has the verb itself."""
+    return step._atransform if step._hooked else step.atransform
+
+
+def ending(stream: Iterator[Any], chunks: Any) -> Iterator[Any]:
+    """A stream that ends the chunks it is made of, which were handed in from outside."""
+    try:
+        for chunk in stream:
+            yield chunk
+    finally:
+        close_all([stream, chunks])
+
+
+async def aending(stream: AsyncIterator[Any], chunks: Any) -> AsyncGenerator[Any, None]:
+    """A stream that ends the chunks it is made of, which were handed in from outside."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        await aclose_all([stream, chunks])
 
 
 def fused(
@@ -41,7 +60,7 @@ def fused(
     transform: Callable[[Any], Stage],
     each_stage: Callable[[Sequence[Any]], Stage],
     value_stage: Callable[[Sequence[Any]], Stage],
-    hop: Stage,
+    hop_stage: Stage,
 ) -> list[Stage]:
     """The stages of a stream that nobody watches: neighbours that work chunk by chunk, or on whole values, become one.
 
@@ -64,27 +83,27 @@ def fused(
         if not steps[end]._identity:
             stages.append(transform(steps[end]))
         position = end + 1
-    return list(_with_hops(stages, hop))
+    return list(_with_hops(stages, hop_stage))
 
 
 def unfused(
     steps: Sequence[Any],
     transform: Callable[[Any], Stage],
-    hop: Stage,
+    hop_stage: Stage,
     kwargs: dict[str, Any],
 ) -> Iterator[tuple[Stage, dict[str, Any]]]:
     """A stage for every step; the keyword arguments of the call are for the first."""
-    for stage in _with_hops((transform(step) for step in steps), hop):
+    for stage in _with_hops((transform(step) for step in steps), hop_stage):
         yield stage, kwargs
         kwargs = {}
 
 
-def _with_hops(stages: Iterable[Stage], hop: Stage) -> Iterator[Stage]:
+def _with_hops(stages: Iterable[Stage], hop_stage: Stage) -> Iterator[Stage]:
     """A stage pulls the one before it on its own stack; so every so often the work goes on on another stack."""
     for index, stage in enumerate(stages, 1):
         yield stage
         if index % _STAGES_PER_STACK == 0:
-            yield hop
+            yield hop_stage
 
 
 def each_stage(steps: Sequence[Any]) -> Stage:
@@ -139,12 +158,14 @@ def avalue_stage(steps: Sequence[Any]) -> Stage:
     return stage
 
 
-def hop(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
-    return outputs_of(fan_in([(0, chunks)], None, sure=True))
+def hop_stage(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
+    """A stage that only goes on on another stack."""
+    return hop(chunks)
 
 
-def ahop(chunks: AsyncIterator[Any], config: Config) -> AsyncIterator[Any]:
-    return aoutputs_of(afan_in([(0, chunks)], None, sure=True))
+def ahop_stage(chunks: AsyncIterator[Any], config: Config) -> AsyncIterator[Any]:
+    """A stage that only goes on on another stack."""
+    return ahop(chunks)
 
 
 def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
@@ -164,7 +185,18 @@ def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
                     current.set(before)
             yield chunk
     finally:
+        _close_inside(stream, scope)
+
+
+def _close_inside(stream: Iterator[Any], scope: Scope | None) -> None:
+    before = current.get()
+    if scope is not None:
+        current.set(scope)
+    try:
         close_all([stream])
+    finally:
+        if scope is not None:
+            current.set(before)
 
 
 async def ainside(chunks: AsyncIterable[Any], scope: Scope | None) -> AsyncGenerator[Any, None]:
@@ -184,7 +216,18 @@ async def ainside(chunks: AsyncIterable[Any], scope: Scope | None) -> AsyncGener
                     current.set(before)
             yield chunk
     finally:
+        await _aclose_inside(stream, scope)
+
+
+async def _aclose_inside(stream: AsyncIterator[Any], scope: Scope | None) -> None:
+    before = current.get()
+    if scope is not None:
+        current.set(scope)
+    try:
         await aclose_all([stream])
+    finally:
+        if scope is not None:
+            current.set(before)
 
 
 def chained(first: list[Any], rest: Iterator[Any]) -> Iterator[Any]:
@@ -197,4 +240,18 @@ async def achained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncGenerator
     for chunk in first:
         yield chunk
     async for chunk in rest:
+        yield chunk
+
+
+def noted(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
+    """The same chunks, kept for whoever watches."""
+    for chunk in chunks:
+        seen.append(chunk)
+        yield chunk
+
+
+async def anoted(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncGenerator[Any, None]:
+    """The same chunks, kept for whoever watches."""
+    async for chunk in chunks:
+        seen.append(chunk)
         yield chunk
