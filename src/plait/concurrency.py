@@ -450,7 +450,8 @@ def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Perm
     crew.work()
     crew.join()
     crew.raise_error()
-    return [crew.results[index] for index in range(len(crew.results))]
+    results, crew.results = crew.results, {}  # exceptions among them hold this frame
+    return [results[index] for index in range(len(results))]
 
 
 class _Window(_Team):
@@ -613,7 +614,7 @@ class _Funnel(_Team):
                     while not self.ready and self.helpers and self.error is None:
                         self.changed.wait()
         with self.changed:
-            found = self.ready.popleft() if self.ready else None
+            found = self.ready.popleft() if self.ready and self.error is None else None
             self.changed.notify_all()
             return found
 
@@ -718,6 +719,11 @@ class _Tee:
             raise self.error
         return not buffer and not self.ended
 
+    def leave(self, index: int) -> None:
+        self.buffers[index] = None  # nothing must be stored for who has left
+        if all(buffer is None for buffer in self.buffers):
+            self.error = None  # the traceback holds this object
+
     def fail(self, error: BaseException) -> None:
         self.error = error if isinstance(error, Exception) else RuntimeError("a branch that read the input was stopped")
 
@@ -733,7 +739,7 @@ class _Tee:
                     return
                 yield buffer.popleft()
         finally:
-            self.buffers[index] = None  # who has left must not be stored for
+            self.leave(index)
 
     async def abranch(self, chunks: AsyncIterator[Any], pulling: asyncio.Lock, index: int) -> AsyncGenerator[Any, None]:
         buffer = self.buffers[index] or deque()
@@ -747,7 +753,7 @@ class _Tee:
                     return
                 yield buffer.popleft()
         finally:
-            self.buffers[index] = None  # who has left must not be stored for
+            self.leave(index)
 
     def pull(self, chunks: Iterator[Any]) -> None:
         try:
@@ -781,8 +787,11 @@ def close_all(streams: Iterable[Any]) -> None:
                 stream.close()
         except BaseException as error:
             failure = failure or error
-    if failure is not None:
-        raise failure
+    try:
+        if failure is not None:
+            raise failure
+    finally:
+        failure = None  # the traceback holds this frame
 
 
 async def aclose_all(streams: Iterable[Any]) -> None:
@@ -794,8 +803,11 @@ async def aclose_all(streams: Iterable[Any]) -> None:
                 await stream.aclose()
         except BaseException as error:
             failure = failure or error
-    if failure is not None:
-        raise failure
+    try:
+        if failure is not None:
+            raise failure
+    finally:
+        failure = None  # the traceback holds this frame
 
 
 def once(item: T) -> Iterator[T]:  # the fastest such stream there is; its twin has to be a generator
@@ -832,8 +844,11 @@ async def _reap(tasks: set[asyncio.Task[None]]) -> None:
             _, tasks = await asyncio.wait(tasks)
         except asyncio.CancelledError as error:
             again = error
-    if again is not None:
-        raise again
+    try:
+        if again is not None:
+            raise again
+    finally:
+        again = None  # the traceback holds this frame
 
 
 class _Apart(Awaitable[R]):
@@ -853,6 +868,8 @@ class _Apart(Awaitable[R]):
                 waited = run(step)
             except StopIteration as end:
                 return cast(R, end.value)
+            finally:
+                del step  # it may hold an exception, whose traceback holds this frame
             try:
                 step = partial(coroutine.send, (yield waited))
             except GeneratorExit:
@@ -873,6 +890,7 @@ class _Tasks:
         import asyncio
 
         self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
         self.permits = permits
         self.tasks: set[asyncio.Task[None]] = set()
         self.active = 0
@@ -936,6 +954,10 @@ class _Tasks:
             self.error = None  # the traceback holds this object
 
 
+_Call = Callable[[Any], Coroutine[Any, Any, Any]]
+_Items = Iterable[Any] | AsyncIterable[Any]
+
+
 class _Source:
     """Numbered items of a plain or an async iterable, pulled by one task at a time."""
 
@@ -967,6 +989,38 @@ def _anext_of(items: Iterable[Any] | AsyncIterable[Any]) -> Callable[[], Awaitab
     return pull
 
 
+class _ACrew(_Tasks):
+    """An eager fan-out: tasks do one item after the other until there are none, while the caller waits."""
+
+    def __init__(self, call: _Call, items: _Items, width: int, permits: Permits | None) -> None:
+        super().__init__(permits)
+        self.call = call
+        self.source = _Source(items)
+        self.width = width
+        self.results: dict[int, Any] = {}
+
+    def recruit(self) -> None:
+        while self.active < self.width and not self.stopped and not self.source.ended and self.enlist(self.work):
+            pass
+
+    async def work(self) -> None:
+        while not self.stopped and (job := await self.source.pull()) is not None:
+            if self.permits is not None:
+                self.recruit()  # somebody may have given a permit back
+            self.results[job[0]] = await _Apart(self.context.copy(), self.call(job[1]))
+            if self.permits is not None:
+                await self.permits.apause()
+
+    async def run(self) -> None:
+        async with aresting(self.permits):
+            self.recruit()
+            while self.error is None and (self.active or not self.source.ended):
+                if not self.active and self.permits is not None:  # others were faster at every permit
+                    await self.permits.aregain()
+                    self.enlist(self.work, held=True)
+                await self.wait()
+
+
 async def agather(  # twin: tasks are awaited, threads are joined
     call: Callable[[T], Coroutine[Any, Any, R]],
     items: Iterable[T] | AsyncIterable[T],
@@ -974,36 +1028,60 @@ async def agather(  # twin: tasks are awaited, threads are joined
     permits: Permits | None,
 ) -> list[R]:
     """``[await call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
-    source, crew, context, results = _Source(items), _Tasks(permits), copy_context(), dict[int, R]()
-    width = min(width, length_hint(items, width))
-
-    def recruit() -> None:
-        while crew.active < width and not crew.stopped and not source.ended and crew.enlist(work):
-            pass
-
-    async def work() -> None:
-        while not crew.stopped and (job := await source.pull()) is not None:
-            if permits is not None:
-                recruit()  # somebody may have given a permit back
-            results[job[0]] = await _Apart(context.copy(), call(job[1]))
-            if permits is not None:
-                await permits.apause()
-
-    if width <= 1:
-        await work()
-        return list(results.values())
+    crew = _ACrew(call, items, min(width, length_hint(items, width)), permits)
     try:
-        async with aresting(permits):
-            recruit()
-            while crew.error is None and (crew.active or not source.ended):
-                if not crew.active and permits is not None:  # others were faster at every permit
-                    await permits.aregain()
-                    crew.enlist(work, held=True)
-                await crew.wait()
+        if crew.width > 1:
+            await crew.run()
+        else:
+            await crew.work()
     finally:
         await crew.end()
     crew.raise_error()
+    results, crew.results = crew.results, {}  # exceptions among them hold this frame
     return [results[index] for index in range(len(results))]
+
+
+class _AWindow(_Tasks):
+    """A lazy fan-out: items are pulled only while fewer than ``size`` of them are pulled and not yet taken."""
+
+    def __init__(self, call: _Call, items: _Items, permits: Permits | None, size: int, width: int) -> None:
+        super().__init__(permits)
+        self.call = call
+        self.source = _Source(items)
+        self.size = size
+        self.width = width
+        self.open = 0  # pulled and not yet taken
+        self.ready: dict[int, Any] = {}
+
+    def room(self) -> bool:
+        return not self.stopped and not self.source.ended and self.open < self.size
+
+    def recruit(self) -> None:
+        while self.room() and self.active < min(self.width, self.size - self.open + self.active):
+            if not self.enlist(self.work):
+                return
+
+    async def work(self) -> None:
+        while self.room():
+            await self.step()
+
+    async def step(self) -> None:
+        """Do one item, if there is one."""
+        self.open += 1
+        job = await self.source.pull()
+        if job is None:
+            self.open -= 1
+            return
+        self.ready[job[0]] = await _Apart(self.context.copy(), self.call(job[1]))
+        self.ring()
+        if self.permits is not None:
+            await self.permits.apause()
+
+    def take(self, index: int) -> tuple[int, Any]:
+        self.open -= 1
+        found = index, self.ready.pop(index)
+        self.recruit()  # so that work goes on while the consumer has the result
+        return found
 
 
 async def aas_completed(  # twin: tasks are awaited, threads are joined
@@ -1020,109 +1098,100 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
 
     ``lent``: the permits are this call's own, and its consumer needs none.
     """
-    source, crew, context, ready = _Source(items), _Tasks(permits), copy_context(), dict[int, R]()
-    taken = opened = 0
-
-    def room() -> bool:
-        return not crew.stopped and not source.ended and opened < window
-
-    async def step() -> None:
-        nonlocal opened
-        opened += 1
-        job = await source.pull()
-        if job is None:
-            opened -= 1
-            return
-        ready[job[0]] = await _Apart(context.copy(), call(job[1]))
-        crew.ring()
-        if permits is not None:
-            await permits.apause()
-
-    async def work() -> None:
-        while room():
-            await step()
-
-    def recruit() -> None:
-        while room() and crew.active < min(width, window - opened + crew.active) and crew.enlist(work):
-            pass
-
+    team = _AWindow(call, items, permits, window, width)
+    taken = 0
     if lent:
         _give(permits)
     try:
-        while crew.error is None:
-            recruit()
-            index = taken if ordered else next(iter(ready), -1)
-            if index in ready:
-                taken, opened = taken + 1, opened - 1
-                found = index, ready.pop(index)
-                recruit()  # so that work goes on while the consumer has the result
-                yield found
-            elif crew.active:
+        while team.error is None:
+            team.recruit()
+            index = taken if ordered else next(iter(team.ready), -1)
+            if index in team.ready:
+                taken += 1
+                yield team.take(index)
+            elif team.active:
                 async with aresting(None if lent else permits):
-                    recruit()
-                    await crew.wait()
-            elif room():
-                await step()  # no permit is free: the caller does the next one itself
+                    team.recruit()
+                    await team.wait()
+            elif team.room():
+                await team.step()  # no permit is free: the caller does the next one itself
             else:
                 break
     finally:
-        await crew.end()
-    crew.raise_error()
+        await team.end()
+    team.raise_error()
 
 
-async def afan_in(  # twin: tasks are awaited, threads are joined
+class _AFunnel(_Tasks):
+    """A fan-in: each task runs whole streams, and is at most one chunk ahead of the consumer."""
+
+    def __init__(self, sources: Iterable[Sequence[Any]], permits: Permits | None) -> None:
+        super().__init__(permits)
+        self.sources = deque(sources)
+        self.ready: deque[tuple[Any, Any, asyncio.Future[None]]] = deque()
+
+    def recruit(self) -> None:
+        for _ in range(len(self.sources)):
+            if not self.enlist(self.pump):
+                return
+
+    async def pump(self) -> None:
+        while self.sources and not self.stopped:
+            key, *streams = self.sources.popleft()
+            try:
+                async for chunk in streams[0]:
+                    await self.put(key, chunk)
+            finally:
+                await aclose_all(streams)
+
+    async def put(self, key: Any, chunk: Any) -> None:
+        """Hand over a chunk and wait until it is taken."""
+        taken = self.loop.create_future()
+        async with aresting(self.permits):
+            self.ready.append((key, chunk, taken))
+            self.ring()
+            await taken
+
+    async def take(self) -> tuple[Any, Any] | None:
+        """The next chunk of any stream, waiting for it; None when nobody works."""
+        while not self.ready and self.active and self.error is None:
+            async with aresting(self.permits):
+                self.recruit()
+                await self.wait()
+        if not self.ready or self.error is not None:
+            return None
+        key, chunk, taken = self.ready.popleft()
+        taken.set_result(None)
+        return key, chunk
+
+
+async def afan_in(  # twin: a task is cancelled in its stream, a thread stops between two chunks
     sources: Iterable[Sequence[Any]], permits: Permits | None
 ) -> AsyncGenerator[tuple[Any, Any], None]:
     """``(key, chunk)`` of several streams as they come; without a free permit, one after the other.
 
     A source is ``(key, stream)``, and then what else is to be closed when that stream has ended.
     """
-    left, crew, ready = deque(sources), _Tasks(permits), deque[tuple[Any, Any, Any]]()
-
-    async def pump() -> None:
-        while left and not crew.stopped:
-            key, *streams = left.popleft()
-            try:
-                async for chunk in streams[0]:
-                    resume = crew.loop.create_future()
-                    async with aresting(permits):
-                        ready.append((key, chunk, resume))
-                        crew.ring()
-                        await resume
-            finally:
-                await aclose_all(streams)
-
-    def recruit() -> None:
-        for _ in range(len(left)):
-            if not crew.enlist(pump):
-                return
-
+    funnel = _AFunnel(sources, permits)
     try:
-        recruit()
-        while crew.error is None and (ready or crew.active):
-            if not ready:
-                async with aresting(permits):
-                    recruit()
-                    await crew.wait()
-                continue
-            key, chunk, resume = ready.popleft()
-            resume.set_result(None)
-            yield key, chunk
-        while left and crew.error is None:
-            key, *streams = left.popleft()
+        funnel.recruit()
+        while funnel.error is None and (found := await funnel.take()) is not None:
+            yield found
+        while funnel.error is None and funnel.sources:
+            key, *streams = funnel.sources.popleft()
             try:
                 async for chunk in streams[0]:
                     yield key, chunk
             finally:
                 await aclose_all(streams)
     except GeneratorExit:
-        await crew.end()
-        crew.raise_error()  # what went wrong while the branches were closed
+        await funnel.end()
+        funnel.raise_error()  # what went wrong while the branches were closed
         raise
     finally:
-        await crew.end()
-        await aclose_all([stream for _, *streams in left for stream in streams])
-    crew.raise_error()
+        await funnel.end()
+        await aclose_all([stream for _, *streams in funnel.sources for stream in streams])
+    funnel.raise_error()
 
 
 async def ahop(chunks: AsyncIterator[T]) -> AsyncGenerator[T, None]:  # twin: a task needs no pool, and is cancelled
@@ -1166,6 +1235,7 @@ async def _run_in_thread(
         except BaseException as error:
             outcome = None, error
         loop.call_soon_threadsafe(done.set_result, outcome)
+        del outcome  # the traceback holds this frame
 
     _pool.start(job, queue=True, sure=sure)
     cancelled: asyncio.CancelledError | None = None
@@ -1176,17 +1246,17 @@ async def _run_in_thread(
             if cancelled is None and stop is not None:
                 stop()
             cancelled = error
-    if cancelled is not None:
-        raise cancelled
     value, failure = done.result()
     try:
+        if cancelled is not None:
+            raise cancelled
         if failure is None:
             return value  # type: ignore[no-any-return]  # it is what func gave
         if isinstance(failure, StopIteration):
             raise RuntimeError("the function raised StopIteration") from failure  # PEP 479: it would end the coroutine
         raise failure
     finally:
-        del failure, done  # the traceback holds this frame
+        del failure, done, cancelled  # the traceback holds this frame
 
 
 async def aiter_in_thread(  # twin: sync code needs no bridge

@@ -844,16 +844,14 @@ class RunnableSequence(_Node[Input, Output]):
         if not given:
             raise ValueError("a sequence needs at least one step")
         first_given: Any = given[0]
-        if isinstance(first_given, RunnableSequence) and first_given.name is None:
+        if type(first_given) is RunnableSequence and first_given.name is None:
             joined, keys, inline, rest = first_given.steps, first_given._keys, first_given._inline, given[1:]
         else:
             joined, keys, inline, rest = (), None, True, given
         added: list[Runnable[Any, Any]] = []
         for step in rest:
             runnable = coerce_to_runnable(step)
-            added.extend(
-                runnable.steps if isinstance(runnable, RunnableSequence) and not runnable.name else (runnable,)
-            )
+            added.extend(runnable.steps if type(runnable) is RunnableSequence and not runnable.name else (runnable,))
         for before, step in zip((joined[-1] if joined else None, *added), added, strict=False):
             keys = _fit(before, step, keys)
         inline = inline and all(step._inline for step in added)
@@ -1191,7 +1189,8 @@ class RunnableLambda(_Node[Input, Output]):
 
     def _calls(self) -> Callable[[Any], Any]:
         func, name = self.func, self.get_name()
-        if func is None or self._configs[0] is not None or self._kinds[0] == "gen":
+        mine = type(self).invoke is Runnable.invoke  # and not that of a class below this one
+        if func is None or self._configs[0] is not None or self._kinds[0] == "gen" or not mine:
             return self.invoke
 
         def call(input: Any) -> Any:
@@ -1202,7 +1201,8 @@ class RunnableLambda(_Node[Input, Output]):
 
     def _acalls(self) -> Callable[[Any], Awaitable[Any]]:  # twin: the other one of its two functions
         afunc, name = self.afunc, self.get_name()
-        if afunc is None or self._configs[1] is not None or self._kinds[1] == "agen":
+        mine = type(self).ainvoke is Runnable.ainvoke  # and not that of a class below this one
+        if afunc is None or self._configs[1] is not None or self._kinds[1] == "agen" or not mine:
             return self.ainvoke
 
         async def call(input: Any) -> Any:

@@ -96,10 +96,19 @@ def _union(first: Iterable[Any] | None, second: Iterable[Any] | None) -> list[An
 
 
 def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
-    """One config of several: lists are joined, dicts merged key by key, of anything else the last that is not None."""
+    """One config of several: lists are joined, dicts merged key by key, of anything else the last that is not None.
+
+    Raises ConfigError for what cannot be a config.
+    """
+    for config in configs:
+        _check(config or {})
+    return _merged(*configs)
+
+
+def _merged(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     merged: Any = {}
     for config in configs:
-        for key, value in _mapping(config or {}).items():
+        for key, value in (config or {}).items():
             if value is None:
                 merged.setdefault(key, None)
             elif key in ("tags", "callbacks"):
@@ -115,7 +124,7 @@ def within(parent: Scope | None, config: Mapping[str, Any]) -> Scope:
     """The scope of a call that is made with ``config`` inside ``parent``."""
     _check(config)
     base = DEFAULTS if parent is None else parent.below()
-    scope = Scope(merge_configs(base, config), parent)
+    scope = Scope(_merged(base, config), parent)
     limit = config.get("max_concurrency")
     if limit is not None and (parent is None or parent.permits is None or limit != parent.get("max_concurrency")):
         scope.permits = Permits(limit, parent.permits if parent is not None else None)
