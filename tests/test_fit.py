@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import abc
 import enum
 import itertools
 from collections import OrderedDict, defaultdict
@@ -135,6 +136,21 @@ class Anything(type):
 class Welcoming(metaclass=Anything): ...
 
 
+class Hooked(abc.ABC):  # noqa: B024 - what it asks for is in the hook
+    @classmethod
+    def __subclasshook__(cls, subclass: type) -> bool:
+        return hasattr(subclass, "walk")
+
+
+class Inherits(Hooked): ...
+
+
+class Custom:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return handler(str)
+
+
 class Broken(type):
     def __subclasscheck__(cls, subclass: type) -> bool:
         raise RuntimeError
@@ -244,6 +260,12 @@ PERHAPS: list[tuple[Any, Any]] = [
     (str, Walks),
     (None, Walks),
     (str, Welcoming),
+    (str, Hooked),
+    (str, Inherits),
+    (str, Custom),
+    (BaseModel, FinalModel),
+    (Annotated[int, "metadata"], int),
+    (int, Annotated[int, "metadata"]),
     (str, Refusing),
     (Refusing, str),
     (str, Root),
@@ -278,7 +300,9 @@ PERHAPS: list[tuple[Any, Any]] = [
     (tuple[int, ...], tuple[str, str]),
     (tuple, tuple[int]),
     (tuple[int, Unpack[Ts]], tuple[int, int]),
+    (tuple[int, Unpack[Ts]], tuple[int]),
     (tuple[int, *tuple[str, ...]], tuple[int, int]),
+    (tuple[int, *tuple[str, ...]], tuple[int]),
     (Literal["a"], Literal["b"]),
     (Json, dict),
     (Endless, Endless),

@@ -9,7 +9,9 @@ import gc
 import sys
 import threading
 import typing
+import warnings
 import weakref
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +25,7 @@ import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, RootModel, ValidationError
 
 from plait.schemas import extend_object, merge_objects, object_model, pick_fields, value_model
 
@@ -58,8 +60,12 @@ class Loose(TypedDict, total=False):
 
 
 class Extended(typing_extensions.TypedDict):
-    text: str
+    text: typing_extensions.ReadOnly[str]
     limit: typing_extensions.NotRequired[int]
+
+
+class Simple(typing_extensions.TypedDict):
+    text: str
 
 
 class Inherited(Loose):
@@ -81,9 +87,18 @@ class WithOld(typing_extensions.TypedDict):
     old: list[Old]
 
 
+class Both(Old):
+    """A class that pydantic 1 and pydantic 2 can read."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return handler(int)
+
+
 @dataclass
 class Point:
     x: int
+    z: str = "z"
     y: list[int] = field(default_factory=list)
     hidden: int = field(default=0, init=False)
 
@@ -95,9 +110,20 @@ class Holder:
     callback: Callable[[int], int] | None = None
 
 
+@dataclass
+class GenericHolder(Generic[T]):
+    item: T
+    connection: Foreign
+
+
 class Pair(NamedTuple):
     left: int
     right: str = ""
+
+
+class ForeignPair(NamedTuple):
+    left: int
+    right: Foreign
 
 
 class Colour(enum.Enum):
@@ -107,6 +133,11 @@ class Colour(enum.Enum):
 class Model(BaseModel):
     text: str = Field(description="what is asked", min_length=1)
     identity: str = Field(alias="_id", default="")
+
+
+class Aliased(BaseModel):
+    one: int = Field(validation_alias="first")
+    two: int = Field(validation_alias=AliasChoices("second", "zweites"))
 
 
 class Link(BaseModel):
@@ -246,10 +277,15 @@ DESCRIBED: list[tuple[Any, dict[str, Any]]] = [
     (Callable[..., Any] | None, {"anyOf": [{}, {"type": "null"}]}),
     (Bound, {"type": "integer"}),
     (OneOf, {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+    (Both, {"type": "integer"}),
     (NewType("Number", int), {"type": "integer"}),
+    (NewType("Connections", list[Foreign]), {"type": "array", "items": {}}),
+    (Literal["a"] | None, {"anyOf": [{"enum": ["a"], "type": "string"}, {"type": "null"}]}),
+    (list[typing.ForwardRef("BaseModel")], {"type": "array", "items": {}}),
     (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
     (Annotated[int, Field(ge=1, description="how many")], {"type": "integer", "minimum": 1, "description": "how many"}),
     (dict[str, Foreign], {"type": "object"}),
+    (tuple[Foreign, ...], {"type": "array", "items": {}}),
     (list[LOST], {"type": "array", "items": {}}),
     (list[Callable[[], None]], {"type": "array", "items": {}}),
     (Annotated[list[Foreign], "metadata"], {"type": "array", "items": {}}),
@@ -257,10 +293,36 @@ DESCRIBED: list[tuple[Any, dict[str, Any]]] = [
     (dict[str, dict[str, Iterator[int]]], {"type": "object", "additionalProperties": {"type": "object"}}),
 ]
 NAMED: list[Any] = [
-    *(Question, Loose, Extended, Inherited, Tree, Partly, WithOld, Point, Holder, Colour, list[Link], Link | None),
+    *(
+        Question,
+        Loose,
+        Extended,
+        Inherited,
+        Tree,
+        Partly,
+        WithOld,
+        Point,
+        Holder,
+        GenericHolder[int],
+        Colour,
+        list[Link],
+        Link | None,
+    ),
     *(list[Question], dict[str, Question | None], Annotated[Question, "metadata"], ModelBox[int] | None),
 ]
-OTHERS: list[Any] = [Pair, datetime, Decimal, Path, UUID, set[int], tuple[int, str], tuple[int, ...], complex, bytes]
+OTHERS: list[Any] = [
+    Pair,
+    ForeignPair,
+    datetime,
+    Decimal,
+    Path,
+    UUID,
+    set[int],
+    tuple[int, str],
+    tuple[int, ...],
+    complex,
+    bytes,
+]
 EVERYTHING = [*LEFT_OPEN, *(type_ for type_, _ in DESCRIBED), *NAMED, *OTHERS]
 
 
@@ -308,6 +370,11 @@ def test_a_model_of_pydantic_1_is_left_open() -> None:
     assert value_model("X", old).model_json_schema() == ANYTHING
     assert value_model("X", old | None).schema() == {"title": "X", "anyOf": [{}, {"type": "null"}]}
     assert value_model("X", list[old]).schema() == {"title": "X", "type": "array", "items": {}}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        typed = value_model("X", typing_extensions.TypedDict("typed", {"a": list[old], "b": int}))
+    assert typed.schema()["definitions"]["typed"]["properties"]["a"] == {"title": "A", "type": "array", "items": {}}
+    assert not caught
 
 
 def test_an_array_of_numpy_is_left_open() -> None:
@@ -347,11 +414,30 @@ def test_a_local_typed_dict_keeps_its_keys() -> None:
     assert value_model("X", Local).model_json_schema()["$defs"]["Local"]["required"] == ["text", "near"]
 
 
-def test_a_dataclass_with_a_foreign_field_keeps_the_others() -> None:
-    """The foreign one must be an instance of its class."""
-    model = value_model("X", Holder)
-    assert model.model_json_schema()["$defs"]["Holder"]["properties"]["x"] == {"title": "X", "type": "integer"}
-    assert isinstance(model.model_validate(Holder(1, Foreign())).model_dump(warnings=False), dict)
+def test_a_class_with_a_foreign_field_keeps_the_others() -> None:
+    """Dataclasses, generic or not, and named tuples; the foreign one must be an instance of its class."""
+    holder, generic, pair = (value_model("X", type_) for type_ in (Holder, GenericHolder[int], ForeignPair))
+    assert holder.schema()["definitions"]["Holder"]["properties"]["x"] == {"title": "X", "type": "integer"}
+    (shown,) = generic.schema()["definitions"].values()
+    assert shown["properties"]["item"] == {"title": "Item", "type": "integer"}
+    assert {"title": "Left", "type": "integer"} in json_values(pair.schema())
+    assert accepts(holder, Holder(1, Foreign()))
+    assert not accepts(holder, {"x": 1, "connection": 2})
+
+
+def json_values(schema: Any) -> list[Any]:
+    """Every part of a schema: pydantic writes a named tuple in several ways."""
+    parts = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    return [schema, *(inner for part in parts for inner in json_values(part))]
+
+
+def test_a_type_too_deep_to_look_through_is_left_open() -> None:
+    """Where even looking at it fails, nothing is known."""
+    deep: Any = int
+    for _ in range(5000):
+        deep = list[deep]
+    assert value_model("X", deep).model_json_schema() == ANYTHING
+    assert object_model("X", {"a": (deep, ...), "b": (int, 1)}).model_json_schema()["required"] == ["a"]
 
 
 def test_a_schema_can_stand_inside_the_model_of_another() -> None:
@@ -400,6 +486,12 @@ def test_a_key_may_have_any_name() -> None:
     assert model.schema()["properties"]["schema"] == {"title": "Schema", "type": "integer"}
 
 
+def test_the_attribute_of_a_key_is_easy_to_guess() -> None:
+    """The key without ``_`` before it and with one behind it, or with more if that is taken."""
+    model = object_model("X", dict.fromkeys(["schema", "_id", "__", "json", "json_"], (int, ...)))
+    assert list(model.model_fields) == ["schema_", "id_", "field_", "json__", "json_"]
+
+
 @given(st.lists(st.text(), unique=True, max_size=5))
 def test_no_name_is_lost(names: list[str]) -> None:
     """Whatever text a key is."""
@@ -425,6 +517,8 @@ def test_a_value_model_inside_another_schema_is_its_type() -> None:
     """What a branch gives appears in place, without a title of its own."""
     branch = value_model("BranchOutput", Annotated[str, Field(min_length=1)])
     assert properties(object_model("X", {"a": (branch, ...)}))["a"] == {"title": "A", "type": "string", "minLength": 1}
+    spoken = value_model("BranchOutput", Annotated[str, Field(description="what it says")])
+    assert properties(object_model("X", {"a": (spoken, ...)}))["a"]["description"] == "what it says"
     assert value_model("X", list[value_model("Y", int)]).schema()["items"] == {"type": "integer"}
 
 
@@ -435,7 +529,7 @@ def test_the_properties_of_branches_are_merged() -> None:
     """Models made here, TypedDicts, dataclasses and models of the user alike."""
     models = [object_model("A", {"topic": (str, ...)}), value_model("B", Question), value_model("C", Point), Model]
     merged = merge_objects("X", models)
-    assert list(properties(merged)) == ["topic", "text", "limit", "x", "y", "_id"]
+    assert list(properties(merged)) == ["topic", "text", "limit", "x", "z", "y", "_id"]
     assert merged is not None
     assert merged.model_json_schema()["required"] == ["topic", "text", "x"]
     assert merged.__name__ == "X"
@@ -445,12 +539,14 @@ def test_what_a_field_says_of_itself_survives_a_merge() -> None:
     """Description, constraint, alias; and the model of the user is not written into."""
     before = repr(Model.model_fields)
     assert properties(merge_objects("X", [Model])) == Model.model_json_schema()["properties"]
+    assert properties(merge_objects("X", [Aliased])) == Aliased.model_json_schema()["properties"]
     assert repr(Model.model_fields) == before
 
 
-def test_a_branch_that_takes_anything_adds_nothing() -> None:
+@pytest.mark.parametrize("type_", [Any, object])
+def test_a_branch_that_takes_anything_adds_nothing(type_: Any) -> None:
     """A function without annotations beside a prompt does not hide what the prompt needs."""
-    merged = merge_objects("X", [value_model("A", Any), object_model("B", {"topic": (str, ...)})])
+    merged = merge_objects("X", [value_model("A", type_), object_model("B", {"topic": (str, ...)})])
     assert list(properties(merged)) == ["topic"]
 
 
@@ -462,7 +558,13 @@ def test_without_an_object_there_is_nothing_to_merge(types: list[Any]) -> None:
     assert merge_objects("X", [value_model("B", type_) for type_ in types]) is None
 
 
-@pytest.mark.parametrize("type_", [dict, dict[str, Any], Mapping[str, int]])
+def test_branches_meet_at_the_keys_of_the_input() -> None:
+    """Not at the attributes of a model, which may have other names."""
+    merged = merge_objects("X", [Aliased, object_model("A", {"first": (int, ...), "one": (int, ...)})])
+    assert list(properties(merged)) == ["first", "second", "one"]
+
+
+@pytest.mark.parametrize("type_", [dict, dict[str, Any], Mapping[str, int], OrderedDict])
 def test_a_dict_is_an_object_of_unknown_keys(type_: Any) -> None:
     """It merges, and has no properties."""
     assert properties(merge_objects("X", [value_model("A", type_)])) == {}
@@ -470,11 +572,13 @@ def test_a_dict_is_an_object_of_unknown_keys(type_: Any) -> None:
 
 def test_branches_that_disagree_leave_the_choice() -> None:
     """Both types of one key are allowed; Any gives way; the stricter requirement wins."""
-    one = object_model("A", {"a": (int, 1), "b": (Any, 1), "c": (int, ...)})
-    other = object_model("B", {"a": (str, ...), "b": (int, 2), "c": (int, 3)})
+    one = object_model("A", {"a": (int, 1), "b": (Any, 1), "c": (int, ...), "d": (int, 1), "e": (int, 1)})
+    other = object_model("B", {"a": (str, ...), "b": (int, 2), "c": (int, 3), "d": (int, 2), "e": (str, "")})
     merged = merge_objects("X", [one, other])
     assert properties(merged)["a"] == {"title": "A", "anyOf": [{"type": "integer"}, {"type": "string"}]}
     assert properties(merged)["b"] == {"title": "B", "type": "integer", "default": 2}
+    assert properties(merged)["d"] == {"title": "D", "type": "integer", "default": 1}
+    assert properties(merged)["e"] == {"title": "E", "anyOf": [{"type": "integer"}, {"type": "string"}]}
     assert merged is not None
     assert merged.model_json_schema()["required"] == ["a", "c"]
 
@@ -529,6 +633,7 @@ def test_picking_one_key_gives_its_value() -> None:
     assert pick_fields("X", base, "m") is Model
     assert pick_fields("X", base, "other").schema() == ANYTHING
     assert pick_fields("X", value_model("A", Any), "a").schema() == ANYTHING
+    assert pick_fields("X", value_model("A", str), "a").schema() == ANYTHING
 
 
 def test_picking_keys_gives_a_smaller_object() -> None:
@@ -540,11 +645,13 @@ def test_picking_keys_gives_a_smaller_object() -> None:
     assert shown["properties"]["other"] == {"title": "Other"}
 
 
-def test_pydantic_can_tell_what_a_root_model_of_the_user_holds() -> None:
-    """A root model of a user over an object merges like the object."""
+def test_a_root_model_of_the_user_merges_like_what_it_holds() -> None:
+    """A TypedDict or a model."""
 
-    class Root(RootModel[Extended]):
+    class Typed(RootModel[Simple]):
         note: ClassVar = "not a field"
 
-    assert list(properties(merge_objects("X", [Root]))) == ["text", "limit"]
-    assert TypeAdapter(Root).validate_python({"text": "x"}).root == {"text": "x"}
+    class Wrapped(RootModel[Model]): ...
+
+    assert list(properties(merge_objects("X", [Typed]))) == ["text"]
+    assert list(properties(merge_objects("X", [Wrapped]))) == ["text", "_id"]

@@ -42,7 +42,7 @@ class Pair(NamedTuple):
 
 
 class Plain:
-    def __init__(self, first: str, second: int = 0) -> None: ...
+    def __init__(self, first: Point, second: int = 0) -> None: ...
 
 
 class Model(BaseModel):
@@ -103,6 +103,12 @@ def coroutine_object(x: int) -> Coroutine[Any, bytes, str]: ...
 
 
 def future(x: int) -> asyncio.Future[str]: ...
+
+
+def bare_awaitable(x: int) -> Awaitable: ...
+
+
+def bare_coroutine(x: int) -> Coroutine: ...
 
 
 async def of_awaitable(x: int) -> Awaitable[str]: ...
@@ -187,7 +193,7 @@ KINDS: list[tuple[Any, Any, Any]] = [
     (updated, bytes, str),
     (wrapper, int, str),
     (cached, int, str),
-    (Plain, str, Plain),
+    (Plain, Point, Plain),
     (functools.partial(Plain, "a"), int, Plain),
     (Point, int, Point),
     (Pair, str, Pair),
@@ -201,6 +207,8 @@ KINDS: list[tuple[Any, Any, Any]] = [
     (awaitable, int, str),
     (coroutine_object, int, str),
     (future, int, str),
+    (bare_awaitable, int, Any),
+    (bare_coroutine, int, Any),
     (of_awaitable, int, Awaitable[str]),
     (generator, int, str),
     (full_generator, int, str),
@@ -351,3 +359,17 @@ def test_the_hints_of_a_class_are_resolved_one_by_one() -> None:
 
     assert resolve_hints(Derived) == {"lost": Any, "kept": NotRequired[int]}
     assert resolve_hints(Holder) == {"callback": Callable[[int], str] | None}
+
+
+def test_a_class_of_no_module_is_no_error() -> None:
+    """Classes are also made at run time, and modules are also removed."""
+
+    class Lost:
+        near: DoesNotExist  # noqa: F821
+        far: int
+
+        def __init__(self, x: int) -> None: ...
+
+    Lost.__module__ = "removed"
+    assert resolve_hints(Lost) == {"near": Any, "far": int}
+    assert function_types(Lost) == (int, Lost)

@@ -122,6 +122,12 @@ if TYPE_CHECKING:
     from plait.prompts import PromptTemplate as PromptTemplate
     from plait.prompts import StringPromptTemplate as StringPromptTemplate
     from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
+    from plait.providers import init_chat_model as init_chat_model
+    from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
+    from plait.providers.local import ChatLocal as ChatLocal
+    from plait.providers.local import LocalServer as LocalServer
+    from plait.providers.local import local_server as local_server
+    from plait.providers.local import weights as weights
     from plait.providers.openai import ChatOpenAI as ChatOpenAI
     from plait.providers.openai import OpenAI as OpenAI
     from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
@@ -146,12 +152,25 @@ if TYPE_CHECKING:
     from plait.runnables import ensure_config as ensure_config
     from plait.runnables import merge_configs as merge_configs
     from plait.runnables import patch_config as patch_config
+    from plait.testing import ASYNC_MODES as ASYNC_MODES
+    from plait.testing import LAWS as LAWS
+    from plait.testing import SYNC_MODES as SYNC_MODES
+    from plait.testing import Call as Call
+    from plait.testing import ConformanceError as ConformanceError
+    from plait.testing import FakeListChatModelError as FakeListChatModelError
+    from plait.testing import FakeListLLMError as FakeListLLMError
+    from plait.testing import Finding as Finding
+    from plait.testing import acheck_runnable as acheck_runnable
+    from plait.testing import check_runnable as check_runnable
 
 __all__ = [
+    "ASYNC_MODES",
     "EVERY_KEY",
+    "LAWS",
     "LLM",
     "MESSAGES",
     "MESSAGE_CHUNKS",
+    "SYNC_MODES",
     "AIMessage",
     "AIMessageChunk",
     "AIMessagePromptTemplate",
@@ -168,9 +187,12 @@ __all__ = [
     "BasePromptTemplate",
     "BaseStringMessagePromptTemplate",
     "BaseTransformOutputParser",
+    "Call",
     "ChainError",
+    "ChatAnthropic",
     "ChatGeneration",
     "ChatGenerationChunk",
+    "ChatLocal",
     "ChatMessage",
     "ChatMessageChunk",
     "ChatMessagePromptTemplate",
@@ -179,6 +201,7 @@ __all__ = [
     "ChatPromptValue",
     "ChatResult",
     "ConfigError",
+    "ConformanceError",
     "Content",
     "ContentBlock",
     "DeterministicFakeEmbedding",
@@ -189,11 +212,14 @@ __all__ = [
     "ExampleSelector",
     "FakeChatModel",
     "FakeListChatModel",
+    "FakeListChatModelError",
     "FakeListLLM",
+    "FakeListLLMError",
     "FakeMessagesListChatModel",
     "FakeStreamingListLLM",
     "FewShotChatMessagePromptTemplate",
     "FewShotPromptTemplate",
+    "Finding",
     "FunctionMessage",
     "FunctionMessageChunk",
     "Generation",
@@ -210,6 +236,7 @@ __all__ = [
     "LanguageModelLike",
     "LanguageModelOutput",
     "LocalModelError",
+    "LocalServer",
     "MessageError",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
@@ -257,9 +284,11 @@ __all__ = [
     "ToolMessage",
     "ToolMessageChunk",
     "UsageMetadata",
+    "acheck_runnable",
     "add_usage",
     "batches",
     "chain",
+    "check_runnable",
     "coerce_to_runnable",
     "convert_to_messages",
     "convert_to_openai_messages",
@@ -270,7 +299,9 @@ __all__ = [
     "ensure_config",
     "filter_messages",
     "get_buffer_string",
+    "init_chat_model",
     "invalid_tool_call",
+    "local_server",
     "merge",
     "merge_all",
     "merge_configs",
@@ -283,6 +314,7 @@ __all__ = [
     "tool_call",
     "tool_call_chunk",
     "trim_messages",
+    "weights",
 ]
 
 _MODULES: Final = {
@@ -415,6 +447,14 @@ _MODULES: Final = {
         "StringPromptTemplate",
         "SystemMessagePromptTemplate",
     ),
+    "plait.providers": ("init_chat_model",),
+    "plait.providers.anthropic": ("ChatAnthropic",),
+    "plait.providers.local": (
+        "ChatLocal",
+        "LocalServer",
+        "local_server",
+        "weights",
+    ),
     "plait.providers.openai": (
         "ChatOpenAI",
         "OpenAI",
@@ -442,6 +482,18 @@ _MODULES: Final = {
         "ensure_config",
         "merge_configs",
         "patch_config",
+    ),
+    "plait.testing": (
+        "ASYNC_MODES",
+        "LAWS",
+        "SYNC_MODES",
+        "Call",
+        "ConformanceError",
+        "FakeListChatModelError",
+        "FakeListLLMError",
+        "Finding",
+        "acheck_runnable",
+        "check_runnable",
     ),
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}

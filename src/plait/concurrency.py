@@ -33,8 +33,9 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import Context, copy_context
+from copy import copy
 from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -116,6 +117,12 @@ class Permits:
             self.give()
             self.regain()
 
+    async def apause(self) -> None:
+        """Let somebody who waits go first."""
+        if self._waiting or (self._parent is not None and self._parent._waiting):
+            self.give()
+            await self.aregain()
+
     def regain(self) -> None:
         """Wait for one; it is held afterwards, even if the waiting is interrupted."""
         arrived = threading.Event()
@@ -163,12 +170,6 @@ class Permits:
             raise
         if self._parent is not None:
             await self._parent.aregain()
-
-    async def apause(self) -> None:
-        """Let somebody who waits go first."""
-        if self._waiting or (self._parent is not None and self._parent._waiting):
-            self.give()
-            await self.aregain()
 
     def _enqueue(self, wake: Callable[[], bool]) -> bool:
         """Whether one has to wait for ``wake`` to be called."""
@@ -408,6 +409,11 @@ class _Team:
         finally:
             self.error = None  # the traceback holds this object
 
+    def forget(self) -> None:
+        """Let go of the call: a thread that is on its way out may hold this object a moment longer."""
+        if not self.helpers:  # but one that collects its own garbage is still at work
+            vars(self).clear()
+
 
 class _Crew(_Team):
     """An eager fan-out: threads, and the caller, do one item after the other until there are none."""
@@ -446,12 +452,14 @@ class _Crew(_Team):
 def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None) -> list[R]:
     """``[call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
     crew = _Crew(call, items, width, permits)
-    crew.recruit()
-    crew.work()
-    crew.join()
-    crew.raise_error()
-    results, crew.results = crew.results, {}  # exceptions among them hold this frame
-    return [results[index] for index in range(len(results))]
+    try:
+        crew.recruit()
+        crew.work()
+        crew.join()
+        crew.raise_error()
+        return [crew.results[index] for index in range(len(crew.results))]
+    finally:
+        crew.forget()
 
 
 class _Window(_Team):
@@ -559,9 +567,15 @@ def as_completed(
                 yield found
             elif not team.step() and team.idle():
                 break
-    finally:
+    except BaseException:
         team.end()
-    team.raise_error()
+        team.forget()
+        raise
+    team.end()
+    try:
+        team.raise_error()
+    finally:
+        team.forget()
 
 
 class _Funnel(_Team):
@@ -694,6 +708,9 @@ def atee(
     return [shared.abranch(chunks, pulling, index) for index in range(count)]
 
 
+_STOPPED: Final = RuntimeError("another branch that read the same input has ended it")
+
+
 class _Tee:
     """The chunks that some branch has pulled and others have not; knows how the source ended.
 
@@ -716,16 +733,17 @@ class _Tee:
     def missing(self, buffer: deque[Any]) -> bool:
         """Whether somebody has to pull for this branch; raises what the source raised to another one."""
         if not buffer and self.error is not None:
-            raise self.error
+            raise copy(self.error)
         return not buffer and not self.ended
 
     def leave(self, index: int) -> None:
         self.buffers[index] = None  # nothing must be stored for who has left
-        if all(buffer is None for buffer in self.buffers):
-            self.error = None  # the traceback holds this object
 
     def fail(self, error: BaseException) -> None:
-        self.error = error if isinstance(error, Exception) else RuntimeError("a branch that read the input was stopped")
+        try:  # a copy, whose traceback does not hold this object
+            self.error = copy(error) if isinstance(error, Exception) else _STOPPED
+        except Exception:
+            self.error = _STOPPED
 
     def branch(self, chunks: Iterator[Any], pulling: threading.Lock, index: int) -> Generator[Any, None, None]:
         buffer = self.buffers[index] or deque()
@@ -879,7 +897,8 @@ class _Apart(Awaitable[R]):
                 step = partial(coroutine.throw, error)
 
 
-async def _anext(chunks: AsyncIterator[Any]) -> Any:  # twin: next is a function, and needs none around it
+async def _anext(chunks: AsyncIterator[Any]) -> Any:
+    """The next chunk, or the end, as a coroutine; `anext` itself gives something else."""
     return await anext(chunks, _END)
 
 
@@ -1005,7 +1024,7 @@ class _ACrew(_Tasks):
 
     async def work(self) -> None:
         while not self.stopped and (job := await self.source.pull()) is not None:
-            if self.permits is not None:
+            if self.permits is not None and self.width > 1:
                 self.recruit()  # somebody may have given a permit back
             self.results[job[0]] = await _Apart(self.context.copy(), self.call(job[1]))
             if self.permits is not None:
@@ -1234,7 +1253,8 @@ async def _run_in_thread(
             outcome = context.run(func), None
         except BaseException as error:
             outcome = None, error
-        loop.call_soon_threadsafe(done.set_result, outcome)
+        with suppress(RuntimeError):  # a loop that was closed meanwhile waits no more
+            loop.call_soon_threadsafe(done.set_result, outcome)
         del outcome  # the traceback holds this frame
 
     _pool.start(job, queue=True, sure=sure)

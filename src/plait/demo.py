@@ -8,7 +8,6 @@ import json
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from time import perf_counter
 from typing import Any, Protocol, cast
 
@@ -73,6 +72,11 @@ def _screen() -> _Screen:
         return _Plain()
 
 
+def show(value: object) -> None:
+    """The start of what ``value`` looks like; a message also holds who made it, and what it cost."""
+    print(textwrap.shorten(repr(value), 180, placeholder=" ..."))
+
+
 # Each function below is a step of the demo. Its body is shown, then run: what is read is what happens.
 
 
@@ -89,7 +93,7 @@ def _stream(chain: Chain) -> None:
 
 
 def _invoke(chain: Chain) -> None:
-    print(chain.invoke({"topic": "bears"}))
+    show(chain.invoke({"topic": "bears"}))
 
 
 def _batch(chain: Chain) -> None:
@@ -110,17 +114,17 @@ async def _stream_async(chain: Chain) -> None:
 
 
 async def _invoke_async(chain: Chain) -> None:
-    print(await chain.ainvoke({"topic": "bears"}))
+    show(await chain.ainvoke({"topic": "bears"}))
 
 
 async def _batch_async(chain: Chain) -> None:
-    print(await chain.abatch([{"topic": "bears"}]))
+    show(await chain.abatch([{"topic": "bears"}]))
 
 
 def _early_close(chain: Chain) -> None:
-    with closing(cast("Any", chain.stream({"topic": "bears"}))) as stream:
-        first = [s.content for _, s in zip(range(4), stream, strict=False)]
-    print(first, "- and the model has stopped")
+    stream = chain.stream({"topic": "bears"})
+    print([next(stream).content for _ in range(4)])
+    stream.close()  # type: ignore[attr-defined]  # pyright: ignore
 
 
 _STEPS: list[tuple[str, Callable[[Chain], Awaitable[None] | None]]] = [
@@ -132,7 +136,7 @@ _STEPS: list[tuple[str, Callable[[Chain], Awaitable[None] | None]]] = [
     ("Async stream", _stream_async),
     ("Async invoke", _invoke_async),
     ("Async batch", _batch_async),
-    ("A stream that is closed early", _early_close),
+    ("A stream that is closed early: the model stops", _early_close),
 ]
 
 
@@ -152,7 +156,7 @@ def _parallel(model: Any, screen: _Screen) -> None:
     together = _timed("combined", combined)
     screen.note(
         f"one after the other {sum(alone):.2f} s, together {together:.2f} s: "
-        + ("they overlapped" if together < sum(alone) else "this machine had no room to run both at once")
+        + ("they ran together" if together < sum(alone) else "this machine had no room for both at once")
     )
 
 
@@ -160,13 +164,20 @@ def _timed(name: str, chain: Chain) -> float:
     started = perf_counter()
     output = chain.invoke({"topic": "bears"})
     took = perf_counter() - started
-    print(f"{name:<9} {took:5.2f} s   {output!r}")
+    print(f"{name:<9} {took:5.2f} s   {textwrap.shorten(_text(output), 110, placeholder=' ...')}")
     return took
+
+
+def _text(output: Any) -> str:
+    if isinstance(output, dict):
+        return str({key: message.content for key, message in cast("dict[str, Any]", output).items()})
+    return repr(output.content)
 
 
 def _body(step: Callable[..., Any]) -> str:
     source = inspect.getsource(step)
-    return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
+    lines = (line.split("  # type:")[0] for line in source.splitlines()[1:])
+    return textwrap.dedent("\n".join(lines)).rstrip()
 
 
 def main() -> int:
@@ -178,12 +189,12 @@ def main() -> int:
         textwrap.dedent(f"""\
         from plait import ChatPromptTemplate, init_chat_model
 
-        model = init_chat_model("local", max_tokens={_TOKENS})
+        model = init_chat_model("local", max_tokens={_TOKENS}, temperature=0)
         prompt = ChatPromptTemplate.from_template("tell me a joke about {{topic}}")
         chain = prompt | model""")
     )
     try:
-        model = init_chat_model("local", max_tokens=_TOKENS)
+        model = init_chat_model("local", max_tokens=_TOKENS, temperature=0)
         prompt = ChatPromptTemplate.from_template("tell me a joke about {topic}")
         _run(prompt | model, model, screen)
     except PlaitError as error:

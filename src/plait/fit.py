@@ -32,7 +32,6 @@ _SOLID = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, fr
 _NUMBERS = (int, float, complex, numbers.Number)  # a value of type float may well be an int
 _BYTES: tuple[type[Any], ...] = (bytes, bytearray, memoryview)  # type checkers let the one stand for the other
 _WRAPPERS = (Annotated, Required, NotRequired)
-_DEPTH = 20  # of aliases and tuples; a recursive alias has no end
 _NAME_LENGTH = 120
 _CAN_BE_SUBCLASSED = 1 << 10  # Py_TPFLAGS_BASETYPE
 
@@ -43,64 +42,62 @@ def mismatch(output_type: Any, input_type: Any) -> str | None:
     Instances count, not what could be turned into one: no ``dict`` is a pydantic model or a dataclass.
     """
     try:
-        if not _apart(output_type, input_type, _DEPTH):
+        if not _apart(output_type, input_type):
             return None
         return f"no value of type {type_name(output_type)} is of type {type_name(input_type)}"
-    except Exception:  # metaclasses compute what they like; what cannot be decided is not certain
+    except Exception:  # a metaclass may raise anything and a recursive alias has no end: then nothing is certain
         return None
 
 
 def type_name(type_: Any) -> str:
     """A type as somebody would write it, without module names, cut at 120 characters."""
-    name = _name(type_, _DEPTH)
+    name = _name(type_)
     return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
 
 
-def _name(type_: Any, depth: int) -> str:
+def _name(type_: Any) -> str:
     origin, args = get_origin(type_), get_args(type_)
-    if type_ is None or type_ is NoneType:
+    if type_ is NoneType:
         return "None"
     if origin is Annotated:
-        return _name(args[0], depth)
+        return _name(args[0])
     if origin in (Union, UnionType):
-        return " | ".join(_name(arg, depth - 1) for arg in args)
-    if origin is Literal or depth <= 0:
+        return " | ".join(_name(arg) for arg in args)
+    if origin is Literal:
         return str(type_).removeprefix("typing.")
     bare = origin or type_
     name = str(getattr(bare, "__name__", None) or getattr(bare, "__forward_arg__", None) or bare)
-    return f"{name}[{', '.join(_argument_name(arg, depth - 1) for arg in args)}]" if args else name
+    return f"{name}[{', '.join(_argument_name(arg) for arg in args)}]" if args else name
 
 
-def _argument_name(arg: Any, depth: int) -> str:
+def _argument_name(arg: Any) -> str:
     if _is_list(arg):  # the parameters of a Callable
-        return f"[{', '.join(_name(parameter, depth) for parameter in arg)}]"
-    return "..." if arg is ... else _name(arg, depth)
+        return f"[{', '.join(_name(parameter) for parameter in arg)}]"
+    return "..." if arg is ... else _name(arg)
 
 
 def _is_list(arg: object) -> bool:
     return isinstance(arg, list)
 
 
-def _apart(output: Any, target: Any, depth: int) -> bool:
-    if depth <= 0:
-        return False
-    targets = list(_alternatives(target, depth))
-    return all(_pair_apart(a, b, depth) for a in _alternatives(output, depth) for b in targets)
+def _apart(output: Any, target: Any) -> bool:
+    targets = list(_alternatives(target))
+    return all(_pair_apart(a, b) for a in _alternatives(output) for b in targets)
 
 
-def _alternatives(type_: Any, depth: int) -> Iterator[Any]:
+def _alternatives(type_: Any) -> Iterator[Any]:
     """The classes, perhaps with arguments, that the values of a type are of; ``object`` for what is not known."""
     origin, args = get_origin(type_), get_args(type_)
-    if origin in (Union, UnionType) and depth > 0:
+    if origin in (Union, UnionType):
         for arg in args:
-            yield from _alternatives(arg, depth - 1)
+            yield from _alternatives(arg)
     elif origin is Literal:
         yield from map(type, args)
-    elif (inner := _inside(type_, origin, args)) is not None and depth > 0:
-        yield from _alternatives(inner, depth - 1)
+    elif (inner := _inside(type_, origin, args)) is not None:
+        yield from _alternatives(inner)
     elif type_ is None:
         yield NoneType
-    elif isinstance(type_, type) and hasattr(type_, "__required_keys__"):  # a TypedDict
+    elif hasattr(type_, "__required_keys__"):  # a TypedDict
         yield dict
     else:
         yield type_ if isinstance(origin or type_, type) else object
@@ -117,20 +114,20 @@ def _inside(type_: Any, origin: Any, args: tuple[Any, ...]) -> Any:
     return str if type_ is LiteralString else None
 
 
-def _pair_apart(output: Any, target: Any, depth: int) -> bool:
+def _pair_apart(output: Any, target: Any) -> bool:
     output_class, target_class = get_origin(output) or output, get_origin(target) or target
     if output_class is tuple and target_class is tuple:
-        return _tuples_apart(get_args(output), get_args(target), depth - 1)
+        return _tuples_apart(get_args(output), get_args(target))
     return _classes_apart(output_class, target_class)
 
 
-def _tuples_apart(outputs: tuple[Any, ...], targets: tuple[Any, ...], depth: int) -> bool:
+def _tuples_apart(outputs: tuple[Any, ...], targets: tuple[Any, ...]) -> bool:
     """Alone among containers a tuple has its length and the type of each item in its type."""
     if not _countable(outputs) or not _countable(targets):
         return False
     if len(outputs) != len(targets):
         return True
-    return any(_apart(a, b, depth) for a, b in zip(outputs, targets, strict=True))
+    return any(_apart(a, b) for a, b in zip(outputs, targets, strict=True))
 
 
 def _countable(items: tuple[Any, ...]) -> bool:
@@ -142,9 +139,7 @@ def _is_unpacked(item: Any) -> bool:
 
 
 def _classes_apart(a: type, b: type) -> bool:
-    if _accepts_others(a) or _accepts_others(b) or issubclass(a, b) or issubclass(b, a):
-        return False
-    if _interchangeable(a, b):
+    if _accepts_others(a) or _accepts_others(b) or issubclass(a, _stand_ins(b)) or issubclass(b, _stand_ins(a)):
         return False
     if _is_final(a) or _is_final(b):
         return True
@@ -154,9 +149,7 @@ def _classes_apart(a: type, b: type) -> bool:
 
 
 def _accepts_others(cls: type) -> bool:
-    """Whether what is no instance of a class may yet be taken for one."""
-    if cls is object or getattr(cls, "_is_protocol", False):
-        return True
+    """Whether what is no instance of a class may yet be taken for one, as where a protocol is asked for."""
     check = type(cls).__instancecheck__
     if check not in (type.__instancecheck__, ABCMeta.__instancecheck__) and not _is_pydantic(check):
         return True
@@ -172,10 +165,6 @@ def _reads_others(cls: type) -> bool:
 
 def _is_pydantic(owned: Any) -> bool:
     return str(getattr(owned, "__module__", "")).startswith("pydantic")
-
-
-def _interchangeable(a: type, b: type) -> bool:
-    return issubclass(b, _stand_ins(a))
 
 
 def _stand_ins(cls: type[Any]) -> tuple[type[Any], ...]:

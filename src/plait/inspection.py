@@ -67,8 +67,9 @@ def kind_of(func: Callable[..., Any]) -> Kind:
 
 
 def _says_config(annotation: object) -> bool:
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "") + repr(annotation)
-    return "RunnableConfig" in text
+    text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__name__', '')} {annotation!r}"
+    names = "".join(letter if letter.isidentifier() or letter.isdigit() else " " for letter in text)
+    return "RunnableConfig" in names.split()
 
 
 def _named_parameters(function: FunctionType) -> tuple[str, ...]:
@@ -78,12 +79,18 @@ def _named_parameters(function: FunctionType) -> tuple[str, ...]:
 
 def config_parameter(func: Any) -> str | None:
     """The name of the parameter that takes the config, by the rule at the top of this module, or None."""
-    bound = 1 if isinstance(func, MethodType) or not isinstance(func, FunctionType | partial) else 0
-    given: Any = getattr(func, "keywords", {}) if isinstance(func, partial) else {}
+    given: set[str] = set()
+    filled = 0
+    inner = func
+    while isinstance(inner, partial):
+        given |= set(cast("partial[Any]", inner).keywords)
+        filled += len(cast("partial[Any]", inner).args)
+        inner = cast("partial[Any]", inner).func
+    filled += isinstance(inner, MethodType) or not isinstance(inner, FunctionType)
     function = _function(func)
     if function is None:
         return None
-    found = _config_among(function, skip=bound + 1)
+    found = _config_among(function, skip=filled + 1)
     if found is None and function.__code__.co_flags & _VARKEYWORDS and hasattr(function, "__wrapped__"):
         found = config_parameter(cast(Any, function).__wrapped__)
     return None if found in given else found

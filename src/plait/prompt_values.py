@@ -1,7 +1,7 @@
 """What a prompt gives: a text or messages, readable as either, so that it suits every kind of model."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, final
 
 from pydantic import BaseModel, Field
 
@@ -26,6 +26,7 @@ class PromptValue(BaseModel, ABC):
         """Give the prompt as messages."""
 
 
+@final
 class StringPromptValue(PromptValue):
     """A filled prompt that is a text."""
 
@@ -39,6 +40,7 @@ class StringPromptValue(PromptValue):
         return [HumanMessage(content=self.text)]
 
 
+@final
 class ChatPromptValue(PromptValue):
     """A filled prompt that is messages."""
 

@@ -28,12 +28,12 @@ from typing import (
     Any,
     ForwardRef,
     Literal,
+    NamedTuple,
     NewType,
     NotRequired,
     Required,
     TypeAlias,
     TypeGuard,
-    TypeVar,
     Union,
     cast,
     get_args,
@@ -71,7 +71,6 @@ _OPAQUE = (
     *(Callable, Iterator, Generator, AsyncIterator, AsyncIterable, AsyncGenerator, Awaitable, Coroutine),
     type,  # no JSON says any of these, and a look at an iterator would use it up
 )
-_MARKERS = (Required, NotRequired, ReadOnly)
 _MAPS_OF_SCHEMAS = ("properties", "patternProperties", "$defs")
 _LISTS_OF_SCHEMAS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _SCHEMAS = ("items", "additionalProperties", "propertyNames", "contains", "not")
@@ -216,13 +215,13 @@ def _attribute(key: str, taken: set[str]) -> str:
     if _can_be_attribute(key):
         return key
     attribute = f"{key.lstrip('_') or 'field'}_"
-    while attribute in taken or not _can_be_attribute(attribute):
+    while attribute in taken:
         attribute += "_"
     return attribute
 
 
 def _can_be_attribute(key: str) -> bool:
-    return bool(key) and not key.startswith("_") and not hasattr(_Object, key)
+    return not key.startswith("_") and not hasattr(_Object, key)
 
 
 def _older_shape(schema: Any) -> Any:
@@ -307,8 +306,6 @@ def _with_softer_parts(type_: Any, keep: _Keep, within: tuple[Any, ...]) -> Any:
     origin, args = get_origin(type_), get_args(type_)
     if type_ is None:
         return NoneType
-    if isinstance(type_, TypeVar):
-        return _soften(_bound(type_), keep, within)
     if isinstance(type_, NewType):
         return _soften(type_.__supertype__, keep, within)
     if _is_value_model(type_):
@@ -334,21 +331,14 @@ def _value_type(model: type[_Value]) -> Any:
     return Annotated[info.annotation, info] if info.metadata or info.description else info.annotation
 
 
-def _bound(variable: TypeVar) -> Any:
-    if variable.__constraints__:
-        return _union(*variable.__constraints__)
-    return Any if variable.__bound__ is None else variable.__bound__
-
-
 def _with_softer_keys(typed_dict: Any, keep: _Keep, within: tuple[Any, ...]) -> Any:
     keys = _keys(typed_dict)
-    softer = {key: _soften(type_, keep, within) for key, (type_, _) in keys.items()}
-    if all(softer[key] is type_ for key, (type_, _) in keys.items()) and keep(typed_dict):
+    softer = {name: _soften(key.type, keep, within) for name, key in keys.items()}
+    unchanged = all(softer[name] is key.type and not key.read_only for name, key in keys.items())
+    if unchanged and keep(typed_dict):
         return typed_dict
     make: Any = TypedDict  # for type checkers it is no function
-    marked = {
-        key: Required[softer[key]] if required else NotRequired[softer[key]] for key, (_, required) in keys.items()
-    }
+    marked = {name: (Required if key.required else NotRequired)[softer[name]] for name, key in keys.items()}
     made = make(typed_dict.__name__, marked)
     made.__doc__, made.__module__, made.__qualname__ = (
         typed_dict.__doc__,
@@ -358,21 +348,25 @@ def _with_softer_keys(typed_dict: Any, keep: _Keep, within: tuple[Any, ...]) -> 
     return made
 
 
-def _keys(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
-    """The type of each key of a TypedDict, and whether it must be there.
-
-    ``__required_keys__`` alone does not tell: markers in postponed annotations are not seen there.
-    """
-    return {
-        key: _unmarked(hint, key in typed_dict.__required_keys__) for key, hint in resolve_hints(typed_dict).items()
-    }
+class _Key(NamedTuple):
+    type: Any
+    required: bool
+    read_only: bool  # pydantic would warn that it cannot see to that
 
 
-def _unmarked(hint: Any, required: bool) -> tuple[Any, bool]:
-    while get_origin(hint) in _MARKERS:
-        origin, (hint,) = get_origin(hint), get_args(hint)
+def _keys(typed_dict: Any) -> dict[str, _Key]:
+    """The keys of a TypedDict; ``__required_keys__`` alone does not tell, as postponed annotations hide their markers."""
+    hints = resolve_hints(typed_dict)
+    return {name: _unmarked(hint, name in typed_dict.__required_keys__) for name, hint in hints.items()}
+
+
+def _unmarked(hint: Any, required: bool) -> _Key:
+    read_only = False
+    while (origin := get_origin(hint)) in (Required, NotRequired, ReadOnly):
+        (hint,) = get_args(hint)
+        read_only = read_only or origin is ReadOnly
         required = required if origin is ReadOnly else origin is Required
-    return hint, required
+    return _Key(hint, required, read_only)
 
 
 _ANYTHING: dict[str, tuple[Any, Any]] = {}  # the fields of a model that takes any value; compared by identity
@@ -391,7 +385,7 @@ def _fields_of_type(type_: Any) -> Fields | None:
     if _is_model(type_):
         return _fields_of(type_)
     if is_typeddict(type_):
-        return {key: (hint, ... if required else _optional()) for key, (hint, required) in _keys(type_).items()}
+        return {name: (key.type, ... if key.required else _optional()) for name, key in _keys(type_).items()}
     if dataclasses.is_dataclass(type_):
         hints = resolve_hints(cast("type", type_))
         return {
@@ -400,12 +394,11 @@ def _fields_of_type(type_: Any) -> Fields | None:
             if field.init
         }
     origin = get_origin(type_) or type_
-    return {} if isinstance(origin, type) and issubclass(dict, origin) and issubclass(origin, Mapping) else None
+    return {} if isinstance(origin, type) and issubclass(origin, Mapping) else None
 
 
 def _key(name: str, info: FieldInfo) -> str:
-    alias = info.validation_alias or info.alias
-    return alias if isinstance(alias, str) else name
+    return info.validation_alias if isinstance(info.validation_alias, str) else name
 
 
 def _copy(info: FieldInfo) -> FieldInfo:

@@ -77,7 +77,10 @@ def test_the_sum_prints_what_both_print(left: str, right: str) -> None:
     if a is None or b is None:
         return
     values = {name: f"<{name}>" for name in (*a.variables, *b.variables)}
-    both = a + b
+    try:
+        both = a + b
+    except PromptError:
+        return  # a brace of each, and together a form that is refused
     assert both.render(values) == a.render(values) + b.render(values)
     assert parse(both.text).parts == both.parts
 

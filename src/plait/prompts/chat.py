@@ -310,6 +310,10 @@ class BaseChatPromptTemplate(BasePromptTemplate):
         """The messages for these values."""
         return self.format_messages(**values)
 
+    @property
+    def OutputType(self) -> Any:
+        return ChatPromptValue
+
     def format_prompt(self, /, **values: Any) -> ChatPromptValue:
         """The messages for these values, as a prompt value."""
         return ChatPromptValue(messages=self.format_messages(**values))

@@ -30,6 +30,10 @@ class StringPromptTemplate(BasePromptTemplate):
         """The text for these values."""
         return self.format(**values)
 
+    @property
+    def OutputType(self) -> Any:
+        return StringPromptValue
+
     def format_prompt(self, /, **values: Any) -> StringPromptValue:
         """The text for these values, as a prompt value."""
         return StringPromptValue(text=self.format(**values))

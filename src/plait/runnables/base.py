@@ -28,7 +28,7 @@ from collections.abc import (
     Sequence,
 )
 from copy import copy
-from functools import cached_property, wraps
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
@@ -68,6 +68,7 @@ from plait.runnables.batches import (
     width_of,
 )
 from plait.runnables.config import RunnableConfig, configs_of_batch, enter, merge_configs, with_defaults
+from plait.runnables.own_verbs import SCOPED
 from plait.runnables.stages import (
     Config,
     Stage,
@@ -91,6 +92,7 @@ from plait.runnables.stages import (
     value_stage,
 )
 from plait.runs import Scope, Watch, current, deeper, hand_out
+from plait.signatures import chunk_types, function_types
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -126,7 +128,7 @@ class Runnable(Generic[Input, Output]):
         for verb, hook, bridge in _BRIDGES:
             if verb in vars(cls) and getattr(cls, hook) is getattr(Runnable, hook):
                 setattr(cls, hook, bridge)
-        for verb, scoped in _SCOPED.items():
+        for verb, scoped in SCOPED.items():
             if cls._own_verbs and verb in vars(cls):
                 setattr(cls, verb, scoped(vars(cls)[verb]))
 
@@ -190,23 +192,25 @@ class Runnable(Generic[Input, Output]):
 
     def _watched(self, chunks: Iterator[Any], scope: Scope, kwargs: dict[str, Any]) -> Iterator[Any]:
         with Watch(self.get_name(), self._kind, None, scope) as watch:
-            stream = self._transform(noted(chunks, watch.inputs), watch.scope, **kwargs)
+            seen = noted(chunks, watch.inputs)
+            stream = self._transform(seen, watch.scope, **kwargs)
             try:
                 for chunk in stream:
                     yield watch.chunk(chunk)
             finally:
-                close_all([stream])
+                close_all([stream, seen])
 
     async def _awatched(
         self, chunks: AsyncIterator[Any], scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:
         with Watch(self.get_name(), self._kind, None, scope) as watch:
-            stream = self._atransform(anoted(chunks, watch.inputs), watch.scope, **kwargs)
+            seen = anoted(chunks, watch.inputs)
+            stream = self._atransform(seen, watch.scope, **kwargs)
             try:
                 async for chunk in stream:
                     yield watch.chunk(chunk)
             finally:
-                await aclose_all([stream])
+                await aclose_all([stream, seen])
 
     @overload
     def batch(
@@ -629,71 +633,6 @@ class Runnable(Generic[Input, Output]):
 
     def __repr__(self) -> str:
         return f"{self.get_name()}()"
-
-
-def _scoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(verb)
-    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
-        scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return verb(self, input, *rest, **kwargs)
-        before = current.get()
-        current.set(scope.below())
-        try:
-            return verb(self, input, hand_out(scope), *rest, **kwargs)
-        finally:
-            current.set(before)
-
-    return scoped
-
-
-def _ascoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(verb)
-    async def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
-        scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return await verb(self, input, *rest, **kwargs)
-        before = current.get()
-        current.set(scope.below())
-        try:
-            return await verb(self, input, hand_out(scope), *rest, **kwargs)
-        finally:
-            current.set(before)
-
-    return scoped
-
-
-def _scoped_stream(verb: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(verb)
-    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
-        scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return verb(self, input, *rest, **kwargs)
-        return inside(verb(self, input, hand_out(scope), *rest, **kwargs), scope.below())
-
-    return scoped
-
-
-def _ascoped_stream(verb: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(verb)
-    def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
-        scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return verb(self, input, *rest, **kwargs)
-        return ainside(verb(self, input, hand_out(scope), *rest, **kwargs), scope.below())
-
-    return scoped
-
-
-_SCOPED: Final = {
-    "invoke": _scoped_value,
-    "ainvoke": _ascoped_value,
-    "stream": _scoped_stream,
-    "astream": _ascoped_stream,
-    "transform": _scoped_stream,
-    "atransform": _ascoped_stream,
-}
-"""How the verbs that a user's class writes itself get a config of their own, and find it in force."""
 
 
 def _invoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
@@ -1306,14 +1245,20 @@ class RunnableLambda(_Node[Input, Output]):
 
     @property
     def InputType(self) -> Any:
-        return _schemas().function_types(self.func or self.afunc)[0]
+        return function_types(self.func or self.afunc)[0]
 
     @property
     def OutputType(self) -> Any:
-        return _schemas().function_types(self.func or self.afunc)[1]
+        given = function_types(self.func or self.afunc)[1]
+        return Any if _is_runnable_type(given) else given  # what that runnable gives is not known
 
     def __repr__(self) -> str:
         return f"RunnableLambda({self.get_name()})"
+
+
+def _is_runnable_type(hint: Any) -> bool:
+    origin = getattr(hint, "__origin__", hint)
+    return isinstance(origin, type) and issubclass(origin, Runnable)
 
 
 def _forms(
@@ -1438,11 +1383,11 @@ class RunnableGenerator(_Node[Input, Output]):
 
     @property
     def InputType(self) -> Any:
-        return _schemas().chunk_types(self.transform_func or self.atransform_func)[0]
+        return chunk_types(self.transform_func or self.atransform_func)[0]
 
     @property
     def OutputType(self) -> Any:
-        return _schemas().chunk_types(self.transform_func or self.atransform_func)[1]
+        return chunk_types(self.transform_func or self.atransform_func)[1]
 
     def __repr__(self) -> str:
         return f"RunnableGenerator({self.get_name()})"
@@ -2129,7 +2074,7 @@ class RunnableBinding(_Node[Input, Output]):
     output_type: Any
 
     def _scope(self, config: Any) -> Any:
-        return with_defaults(enter(config), self.config, config) if self.config else config
+        return with_defaults(self.config, config) if self.config else config
 
     def _scopes(self, config: Any) -> Any:
         if config is None or isinstance(config, Mapping):

@@ -155,13 +155,16 @@ def _changed(config: HandedConfig) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in given or given[key] != value}
 
 
-def with_defaults(scope: Scope | None, bound: Mapping[str, Any], config: Mapping[str, Any] | None) -> Scope:
+def with_defaults(bound: Mapping[str, Any], config: Mapping[str, Any] | None) -> Scope:
     """The scope for a node with a config of its own: it goes before what is inherited and after what the call says."""
-    if config is None or type(config) is Scope:
-        return within(scope, bound)
+    if config is None:
+        return within(current.get(), bound)
+    if type(config) is Scope:
+        return within(config, bound)
     if type(config) is HandedConfig:
+        scope = config.scope if config.scope is not None else current.get()
         return within(scope, merge_configs(bound, _changed(config)))
-    return within(scope, merge_configs(bound, config))
+    return within(current.get(), merge_configs(bound, config))
 
 
 def configs_of_batch(

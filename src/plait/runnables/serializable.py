@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,10 @@ class RunnableSerializable(BaseModel, Runnable[Input, Output]):
 
     def __repr__(self) -> str:
         return BaseModel.__repr__(self)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """What was given: a field that has its default would only make a chain hard to read."""
+        return ((name, value) for name, value in BaseModel.__repr_args__(self) if name in self.model_fields_set)
 
     @property
     def InputType(self) -> Any:

@@ -168,6 +168,28 @@ def ahop_stage(chunks: AsyncIterator[Any], config: Config) -> AsyncIterator[Any]
     return ahop(chunks)
 
 
+def _close_inside(stream: Iterator[Any], scope: Scope | None) -> None:
+    before = current.get()
+    if scope is not None:
+        current.set(scope)
+    try:
+        close_all([stream])
+    finally:
+        if scope is not None:
+            current.set(before)
+
+
+async def _aclose_inside(stream: AsyncIterator[Any], scope: Scope | None) -> None:
+    before = current.get()
+    if scope is not None:
+        current.set(scope)
+    try:
+        await aclose_all([stream])
+    finally:
+        if scope is not None:
+            current.set(before)
+
+
 def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
     """The chunks of user code, with ``scope`` in force while it runs and not while its consumer does."""
     stream = iter(chunks)
@@ -188,17 +210,6 @@ def inside(chunks: Iterable[Any], scope: Scope | None) -> Iterator[Any]:
         _close_inside(stream, scope)
 
 
-def _close_inside(stream: Iterator[Any], scope: Scope | None) -> None:
-    before = current.get()
-    if scope is not None:
-        current.set(scope)
-    try:
-        close_all([stream])
-    finally:
-        if scope is not None:
-            current.set(before)
-
-
 async def ainside(chunks: AsyncIterable[Any], scope: Scope | None) -> AsyncGenerator[Any, None]:
     """The chunks of user code, with ``scope`` in force while it runs and not while its consumer does."""
     stream = aiter(chunks)
@@ -217,17 +228,6 @@ async def ainside(chunks: AsyncIterable[Any], scope: Scope | None) -> AsyncGener
             yield chunk
     finally:
         await _aclose_inside(stream, scope)
-
-
-async def _aclose_inside(stream: AsyncIterator[Any], scope: Scope | None) -> None:
-    before = current.get()
-    if scope is not None:
-        current.set(scope)
-    try:
-        await aclose_all([stream])
-    finally:
-        if scope is not None:
-            current.set(before)
 
 
 def chained(first: list[Any], rest: Iterator[Any]) -> Iterator[Any]:

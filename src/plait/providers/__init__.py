@@ -1,0 +1,42 @@
+"""Models of vendors and of this machine; each vendor's file, and its SDK, is loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
+    from plait.providers.by_name import init_chat_model as init_chat_model
+    from plait.providers.llamacpp import LocalServer as LocalServer
+    from plait.providers.local import ChatLocal as ChatLocal
+    from plait.providers.openai import ChatOpenAI as ChatOpenAI
+    from plait.providers.openai import OpenAI as OpenAI
+    from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
+
+__all__ = [
+    "ChatAnthropic",
+    "ChatLocal",
+    "ChatOpenAI",
+    "LocalServer",
+    "OpenAI",
+    "OpenAIEmbeddings",
+    "init_chat_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    match name:
+        case "ChatAnthropic":
+            home = import_module("plait.providers.anthropic")
+        case "ChatLocal":
+            home = import_module("plait.providers.local")
+        case "ChatOpenAI" | "OpenAI" | "OpenAIEmbeddings":
+            home = import_module("plait.providers.openai")
+        case "LocalServer":
+            home = import_module("plait.providers.llamacpp")
+        case "init_chat_model":
+            home = import_module("plait.providers.by_name")
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)

@@ -1,0 +1,154 @@
+"""Anthropic's models, through Anthropic's SDK (extra ``anthropic``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from pydantic import PositiveInt
+
+from plait.errors import MissingExtraError
+from plait.language_models import BaseChatModel
+from plait.messages import BaseMessage
+from plait.outputs import ChatGenerationChunk, ChatResult
+from plait.providers.anthropic_wire import PARAMETERS, MessageReader, message_request, message_result
+from plait.providers.connections import Connections
+from plait.providers.faults import Faults
+from plait.providers.remote import RemoteModel
+from plait.providers.streams import aopened, opened
+
+__all__ = ["ChatAnthropic"]
+
+
+def _sdk() -> Any:
+    try:
+        import anthropic
+    except ImportError as error:
+        raise MissingExtraError(
+            "models of Anthropic need the extra `anthropic`: pip install 'plait[anthropic]'"
+        ) from error
+    return anthropic
+
+
+def _http_clients() -> tuple[type[Any], type[Any]]:
+    sdk = _sdk()
+    return sdk.DefaultHttpxClient, sdk.DefaultAsyncHttpxClient
+
+
+_CONNECTIONS: Final = Connections(_http_clients)
+
+
+class ChatAnthropic(RemoteModel, BaseChatModel):
+    """A chat model of Anthropic, or of a server that speaks its messages API (``base_url``, without ``/v1``).
+
+    Key and address come from ``ANTHROPIC_API_KEY`` and ``ANTHROPIC_BASE_URL`` unless given; without a key the first
+    call raises ``MissingKeyError``, except for a server on this machine. System messages are put before the
+    conversation, wherever they stand. Parameters of the API that are not fields (``thinking``, ``tools``) can be given
+    by name, here, in ``bind`` and in a call.
+
+    The SDK's errors keep their types; a server that cannot be reached or breaks off is a ``ModelConnectionError``, too.
+    """
+
+    model: str
+    max_tokens: PositiveInt = 4096
+    """The longest answer, in tokens; the API wants to be told."""
+    temperature: float | None = None
+    stop: list[str] | str | None = None
+    """Texts at which the answer ends; a call's own ``stop`` takes their place."""
+    top_p: float | None = None
+    top_k: int | None = None
+    streaming: bool = False
+    """Known from elsewhere; changes nothing, since ``invoke`` gives the same answer either way."""
+
+    _ADDRESS: ClassVar[str] = "https://api.anthropic.com"
+    _ENVIRONMENT: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api_key": ("ANTHROPIC_API_KEY",),
+        "base_url": ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL"),
+    }
+    _ALIASES: ClassVar[Mapping[str, str]] = {
+        "anthropic_api_key": "api_key",
+        "anthropic_api_url": "base_url",
+        "default_request_timeout": "timeout",
+        "max_tokens_to_sample": "max_tokens",
+        "model_name": "model",
+        "stop_sequences": "stop",
+    }
+    _PARAMETERS: ClassVar[Collection[str]] = PARAMETERS
+
+    if TYPE_CHECKING:  # more names are accepted than there are fields
+
+        def __init__(
+            self,
+            *,
+            model: str = ...,
+            max_tokens: int = ...,
+            temperature: float | None = ...,
+            stop: list[str] | str | None = ...,
+            timeout: Any = ...,
+            max_retries: int = ...,
+            base_url: str | None = ...,
+            api_key: Any = ...,
+            **settings: Any,
+        ) -> None: ...
+
+    @property
+    def _llm_type(self) -> str:
+        return "anthropic-chat"
+
+    def _client(self) -> Any:
+        settings = {**self._client_settings(), "http_client": _CONNECTIONS.pool()}
+        return self._clients.get(_sdk().Anthropic, settings)
+
+    async def _aclient(self) -> Any:
+        settings = {**self._client_settings(), "http_client": await _CONNECTIONS.apool()}
+        return self._clients.get(_sdk().AsyncAnthropic, settings)
+
+    def _faults(self) -> Faults:
+        return Faults(_sdk(), self._address(), self._key())
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], stream: bool
+    ) -> Any:
+        fields = {name: getattr(self, name) for name in ("max_tokens", "temperature", "top_p", "top_k")}
+        parameters = self._joined({**fields, "stop_sequences": self.stop}, {"stop_sequences": stop}, kwargs)
+        if isinstance(parameters.get("stop_sequences"), str):
+            parameters["stop_sequences"] = [parameters["stop_sequences"]]
+        return message_request(parameters.pop("model", self.model), messages, parameters, stream=stream)
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        request = self._request(messages, stop, kwargs, stream=False)
+        with self._faults():
+            answer = self._client().messages.create(**request)
+        return message_result(answer.to_dict())
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        request = self._request(messages, stop, kwargs, stream=False)
+        async with self._faults():
+            answer = await (await self._aclient()).messages.create(**request)
+        return message_result(answer.to_dict())
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        request, reader = self._request(messages, stop, kwargs, stream=True), MessageReader()
+        with self._faults(), opened(self._client().messages.create(**request)) as events:
+            for event in events:
+                chunk = reader.feed(event.to_dict())
+                if chunk is not None:
+                    yield chunk
+            yield reader.end()
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        request, reader = self._request(messages, stop, kwargs, stream=True), MessageReader()
+        async with self._faults(), aopened(await (await self._aclient()).messages.create(**request)) as events:
+            async for event in events:
+                chunk = reader.feed(event.to_dict())
+                if chunk is not None:
+                    yield chunk
+            yield reader.end()
