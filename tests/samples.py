@@ -544,19 +544,16 @@ class Kind(BaseGenerationOutputParser[str]):
         return type(result[0]).__name__ + result[0].text
 
 
-UNWATCHED = {"skip": {"same-runs": "a verb that a class writes itself starts no run, one that is derived does"}}
 OF_USERS = {
     "a runnable": Sample(Plain(), TEXTS, NO_TEXT, {"pickles": True}),
     "a runnable with all forms": Sample(Whole(), TEXTS, NO_TEXT),
     "a runnable with hooks": Sample(Hooked(), TEXTS, NO_TEXT),
-    "a wrapper": Sample(Wrapper(RunnableGenerator(upper_chunks)), TEXTS, NO_TEXT, {"pickles": True, **UNWATCHED}),
-    "a wrapper of a wrapper": Sample(Wrapper(Wrapper(SHOUT)), TEXTS, NO_TEXT, UNWATCHED),
+    "a wrapper": Sample(Wrapper(RunnableGenerator(upper_chunks)), TEXTS, NO_TEXT, {"pickles": True}),
+    "a wrapper of a wrapper": Sample(Wrapper(Wrapper(SHOUT)), TEXTS, NO_TEXT),
     "a runnable with fields": Sample(Suffix(suffix="?"), TEXTS, [(1, TypeError)], {"pickles": True}),
-    "users' runnables in a chain": Sample(
-        Whole() | Hooked() | Wrapper(SHOUT) | Plain() | Suffix(), TEXTS, NO_TEXT, UNWATCHED
-    ),
+    "users' runnables in a chain": Sample(Whole() | Hooked() | Wrapper(SHOUT) | Plain() | Suffix(), TEXTS, NO_TEXT),
     "users' runnables in a dict": Sample(
-        RunnableParallel(a=Whole(), b=Hooked(), c=Wrapper(SHOUT), d=Suffix()), TEXTS, NO_TEXT, UNWATCHED
+        RunnableParallel(a=Whole(), b=Hooked(), c=Wrapper(SHOUT), d=Suffix()), TEXTS, NO_TEXT
     ),
     "a chat model": Sample(WholeModel(), SAID, [(5, TypeError)], {"pickles": True}),
     "a chat model that streams": Sample(StreamingModel(), SAID, [(5, TypeError)]),

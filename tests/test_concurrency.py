@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -110,7 +110,7 @@ async def test_permit_that_nobody_waits_for_any_more_is_not_lost() -> None:
     task = asyncio.ensure_future(permits.aregain())
     await asyncio.sleep(0)
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
     permits.give()  # of the one who was cancelled
     assert not permits.take()
@@ -161,10 +161,8 @@ def test_permits_are_given_back() -> None:
         return 1 // (number - 5)
 
     for items in (range(5), range(20)):
-        try:
+        with suppress(ZeroDivisionError):
             gather(fail_at_5, items, 4, permits)
-        except ZeroDivisionError:
-            pass
         assert [permits.take() for _ in range(4)] == [True, True, True, False]
         for _ in range(3):
             permits.give()
@@ -183,7 +181,7 @@ async def test_permits_are_given_back_by_tasks() -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=SOON)
         task.cancelled() or task.exception()
         assert [permits.take() for _ in range(4)] == [True, True, True, False], turns
         for _ in range(3):
@@ -428,7 +426,9 @@ def test_fan_in_gives_all_chunks_in_the_order_of_each_stream(limit: int | None) 
     """fan_in gives each stream's chunks under its key in their order, with few permits as with many."""
     found = list(fan_in([(key, iter(range(20))) for key in "abc"], (limit and Permits(limit)) or None))
 
-    assert {key: [chunk for each, chunk in found if each == key] for key in "abc"} == dict.fromkeys("abc", list(range(20)))
+    assert {key: [chunk for each, chunk in found if each == key] for key in "abc"} == {
+        key: list(range(20)) for key in "abc"
+    }
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 10])
@@ -436,7 +436,9 @@ async def test_afan_in_gives_all_chunks_in_the_order_of_each_stream(limit: int |
     """afan_in gives each stream's chunks under its key in their order, with few permits as with many."""
     found = await acollect(afan_in([(key, astream(*range(20))) for key in "abc"], (limit and Permits(limit)) or None))
 
-    assert {key: [chunk for each, chunk in found if each == key] for key in "abc"} == dict.fromkeys("abc", list(range(20)))
+    assert {key: [chunk for each, chunk in found if each == key] for key in "abc"} == {
+        key: list(range(20)) for key in "abc"
+    }
 
 
 def test_fan_in_raises_the_first_error_and_closes_the_rest() -> None:
@@ -570,7 +572,9 @@ def test_as_completed_gives_each_once(window: int, limit: int | None, ordered: b
 async def test_aas_completed_gives_each_once(window: int, limit: int | None, ordered: bool, lent: bool) -> None:
     """Each item's output comes once, under its index; with ordered, by index."""
     permits = (limit and Permits(limit)) or None
-    found = await acollect(aas_completed(asame, astream(*range(50)), 3, permits, window=window, ordered=ordered, lent=lent))
+    found = await acollect(
+        aas_completed(asame, astream(*range(50)), 3, permits, window=window, ordered=ordered, lent=lent)
+    )
 
     assert sorted(found) == [(number, number) for number in range(50)]
     assert not ordered or found == sorted(found)
@@ -643,7 +647,10 @@ def test_closed_fan_ins_start_nothing() -> None:
     """A fan-in or a lazy fan-out that is closed before its first chunk has pulled nothing."""
     pulled: list[int] = []
     source = (pulled.append(number) for number in range(3))
-    with closing(fan_in([(0, source)], None)), closing(as_completed(same, source, 2, None, window=2, ordered=True, lent=False)):
+    with (
+        closing(fan_in([(0, source)], None)),
+        closing(as_completed(same, source, 2, None, window=2, ordered=True, lent=False)),
+    ):
         pass
     assert pulled == []
 
@@ -656,7 +663,7 @@ async def test_closed_async_fan_ins_start_nothing() -> None:
         pulled.append(1)
         yield 1
 
-    async with aclosing(afan_in([(0, source())], None)):
-        async with aclosing(aas_completed(asame, source(), 2, None, window=2, ordered=True, lent=False)):
-            pass
+    lazy = aas_completed(asame, source(), 2, None, window=2, ordered=True, lent=False)
+    async with aclosing(afan_in([(0, source())], None)), aclosing(lazy):
+        pass
     assert pulled == []

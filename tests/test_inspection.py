@@ -88,7 +88,9 @@ def test_kind_is_that_of_the_function_inside(kind: str, form: str) -> None:
     assert kind_of(FORMS[form](KINDS[kind])) == kind
 
 
-@pytest.mark.parametrize("func", [len, int, str.strip, operator.itemgetter(0), functools.lru_cache(sync), print, dict.get], ids=repr)
+@pytest.mark.parametrize(
+    "func", [len, int, str.strip, operator.itemgetter(0), functools.lru_cache(sync), print, dict.get], ids=repr
+)
 def test_builtins_are_sync(func: Any) -> None:
     """P50: what has no Python code is a plain function."""
     assert kind_of(func) == "sync"
@@ -219,15 +221,14 @@ PLAIN, POSTPONED = module("", DEFINITIONS), module("from __future__ import annot
 
 
 @pytest.mark.parametrize("names", [PLAIN, POSTPONED], ids=["plain", "postponed annotations"])
-@pytest.mark.parametrize("name", WANTING)
-def test_function_that_wants_the_config_gets_it(run: Any, name: str, names: dict[str, Any]) -> None:
+def test_function_that_wants_the_config_gets_it(run: Any, names: dict[str, Any]) -> None:
     """P51: a parameter besides the first that is named config, or annotated RunnableConfig, is handed the config."""
-    step = RunnableLambda(names[name])
-    if name == "coroutine" and not run.is_async:
-        return
-
-    assert run(step, 1, {"tags": ["t"]})["tags"] == ["t"]
-    assert run(step, 1)["tags"] == []
+    for name in WANTING:
+        if name == "coroutine" and not run.is_async:
+            continue
+        step = RunnableLambda(names[name])
+        assert run(step, 1, {"tags": ["t"]})["tags"] == ["t"], name
+        assert run(step, 1)["tags"] == [], name
 
 
 NOT_WANTING = """
@@ -245,23 +246,24 @@ given_in_place = functools.partial(lambda first, config, value: config, 1, "mine
 """
 
 
+LEFT_ALONE = {
+    "nothing": "nothing",
+    "first_is_config": 1,
+    "others": [],
+    "positional_only": None,
+    "variable": (1, []),
+    "similar": ("p", "c"),
+    "given": "mine",
+    "given_in_place": "mine",
+}
+
+
 @pytest.mark.parametrize("head", ["", "from __future__ import annotations\n"], ids=["plain", "postponed annotations"])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("nothing", "nothing"),
-        ("first_is_config", 1),
-        ("others", []),
-        ("positional_only", None),
-        ("variable", (1, [])),
-        ("similar", ("p", "c")),
-        ("given", "mine"),
-        ("given_in_place", "mine"),
-    ],
-)
-def test_function_that_does_not_want_the_config_is_left_alone(run: Any, name: str, value: Any, head: str) -> None:
+def test_function_that_does_not_want_the_config_is_left_alone(run: Any, head: str) -> None:
     """P51: no other parameter is filled in: not the first, not one of another name, not one that a partial has filled."""
-    assert run(RunnableLambda(module(head, NOT_WANTING)[name]), 1, {"tags": ["t"]}) == value
+    names = module(head, NOT_WANTING)
+    for name, value in LEFT_ALONE.items():
+        assert run(RunnableLambda(names[name]), 1, {"tags": ["t"]}) == value, name
 
 
 class RunnableConfigurator:

@@ -19,6 +19,7 @@ Threads are kept for the next call in one pool, made at first use; it holds no o
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import (
@@ -105,7 +106,7 @@ class Permits:
             self._parent.give()
 
     def seize(self) -> None:
-        """Take one that may not be free: for a strand that has to end, and does no more work."""
+        """Take one that may not be free: for a strand that was interrupted while it waited."""
         with self._lock:
             self._free -= 1
         if self._parent is not None:
@@ -194,6 +195,12 @@ class Permits:
                     self._free -= 1
 
 
+def _to_rest(permits: Permits | None) -> Permits | None:
+    """The permits that a thread may give back while it waits: none, if it blocks a loop whose tasks would take them."""
+    events = sys.modules.get("asyncio.events")
+    return permits if events is None or events._get_running_loop() is None else None
+
+
 def _take(permits: Permits | None) -> bool:
     return permits is None or permits.take()
 
@@ -205,7 +212,11 @@ def _give(permits: Permits | None) -> None:
 
 @contextmanager
 def resting(permits: Permits | None) -> Iterator[None]:
-    """Without the permit of this strand while it waits for others; without delay when that ends in an exception."""
+    """Without the permit of this strand while it waits for others.
+
+    When that ends in an exception the permit is seized, since those who hold the others may have to be ended first;
+    the fan-out that ends them sets that right.
+    """
     if permits is None:
         yield
         return
@@ -220,7 +231,11 @@ def resting(permits: Permits | None) -> Iterator[None]:
 
 @asynccontextmanager
 async def aresting(permits: Permits | None) -> AsyncGenerator[None, None]:
-    """Without the permit of this strand while it waits for others; without delay when that ends in an exception."""
+    """Without the permit of this strand while it waits for others.
+
+    When that ends in an exception the permit is seized, since those who hold the others may have to be ended first;
+    the fan-out that ends them sets that right.
+    """
     if permits is None:
         yield
         return
@@ -333,6 +348,7 @@ class _Team:
 
     def __init__(self, permits: Permits | None) -> None:
         self.permits = permits
+        self.to_rest = _to_rest(permits)
         self.context = copy_context()
         self.changed = threading.Condition()
         self.helpers = 0
@@ -375,7 +391,7 @@ class _Team:
         """Wait for what runs; an interrupt is raised when that has ended."""
         if not self.helpers:
             return
-        with resting(self.permits):
+        with resting(self.to_rest):
             try:
                 self._wait()
             except BaseException:
@@ -384,16 +400,14 @@ class _Team:
                 raise
 
     def end(self) -> None:
-        """Start nothing more, and wait for what runs, at once."""
+        """Start nothing more, and wait for what runs; then this strand holds a permit that was free."""
         self.stopped = True
-        if not self.helpers:
-            return
-        _give(self.permits)
+        _give(self.to_rest)
         try:
             self._wait()
         finally:
-            if self.permits is not None:
-                self.permits.seize()
+            if self.to_rest is not None:
+                self.to_rest.regain()
 
     def _wait(self) -> None:
         with self.changed:
@@ -436,8 +450,8 @@ class _Crew(_Team):
                 if self.permits is not None:
                     self.recruit()  # somebody may have given a permit back
                 self.results[job[0]] = self.context.copy().run(self.call, job[1])
-                if self.permits is not None:
-                    self.permits.pause()
+                if self.to_rest is not None:
+                    self.to_rest.pause()
         except BaseException as error:
             self.fail(error)
 
@@ -472,7 +486,7 @@ class _Window(_Team):
         self.call = call
         self.jobs = enumerate(items)
         self.size = size
-        self.consumers = None if lent else permits
+        self.consumers = None if lent else self.to_rest
         self.pulling = threading.Lock()
         self.open = 0  # pulled and not yet taken
         self.ready: dict[int, Any] = {}
@@ -499,8 +513,8 @@ class _Window(_Team):
         with self.changed:
             self.ready[job[0]] = result
             self.changed.notify_all()
-        if self.permits is not None:
-            self.permits.pause()
+        if self.to_rest is not None:
+            self.to_rest.pause()
         return True
 
     def pull(self) -> tuple[int, Any] | None:
@@ -612,7 +626,7 @@ class _Funnel(_Team):
 
     def put(self, found: tuple[Any, Any]) -> bool:
         """Hand over a chunk and wait until it is taken; False when nobody wants more."""
-        with resting(self.permits), self.changed:
+        with resting(self.to_rest), self.changed:
             self.ready.append(found)
             self.changed.notify_all()
             while not self.stopped and any(found is other for other in self.ready):
@@ -622,7 +636,7 @@ class _Funnel(_Team):
     def take(self) -> tuple[Any, Any] | None:
         """The next chunk of any stream, waiting for it; None when nobody works."""
         if not self.ready and self.helpers:
-            with resting(self.permits):
+            with resting(self.to_rest):
                 self.recruit()
                 with self.changed:
                     while not self.ready and self.helpers and self.error is None:
@@ -694,11 +708,11 @@ def _elsewhere(func: Callable[[], R]) -> R:
 
 def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T], permits: Permits | None) -> list[Iterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any thread may pull any."""
-    shared, pulling = _Tee(count, fork, permits), threading.Lock()
+    shared, pulling = _Tee(count, fork, _to_rest(permits)), threading.Lock()
     return [shared.branch(chunks, pulling, index) for index in range(count)]
 
 
-def atee(
+def atee(  # twin: a task can always rest
     chunks: AsyncIterator[T], count: int, fork: Callable[[T], T], permits: Permits | None
 ) -> list[AsyncIterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any task may pull any."""
@@ -951,19 +965,18 @@ class _Tasks:
         await self.bell
 
     async def end(self) -> None:
-        """Cancel what runs and wait until it has ended, at once."""
+        """Cancel what runs and wait until it has ended; then this strand holds a permit that was free."""
         self.stopped = True
-        if not self.active:
-            return
         _give(self.permits)
         try:
-            await _reap(set(self.tasks))
+            if self.active:
+                await _reap(set(self.tasks))
         finally:
             for _ in self.tasks:  # those that were cancelled before they began
                 _give(self.permits)
             self.tasks.clear()
             if self.permits is not None:
-                self.permits.seize()
+                await self.permits.aregain()
 
     def raise_error(self) -> None:
         try:
@@ -1336,12 +1349,16 @@ class _Upstream:
             await _reap({self.task})
 
 
+def _begun_in_thread(transform: Callable[[Iterator[Any]], Iterable[R]], chunks: Iterator[Any]) -> Iterator[R]:
+    yield from transform(chunks)  # the call itself may read already
+
+
 async def atransform_in_thread(  # twin: sync code needs no bridge
     transform: Callable[[Iterator[T]], Iterator[R]], chunks: AsyncIterator[T]
 ) -> AsyncGenerator[R, None]:
     """A plain generator function over chunks, run in threads over an async stream."""
     upstream = _Upstream(chunks)
-    stream = aiter_in_thread(iter(transform(upstream)), upstream.stop)
+    stream = aiter_in_thread(_begun_in_thread(transform, upstream), upstream.stop)
     try:
         async for chunk in stream:
             yield chunk

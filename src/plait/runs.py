@@ -119,6 +119,7 @@ class Run:
         "kind",
         "metadata",
         "name",
+        "node",
         "outputs",
         "parent",
         "start_time",
@@ -130,6 +131,7 @@ class Run:
 
     def __init__(self, name: str, kind: str, inputs: Any, scope: Scope) -> None:
         self._id = scope.get("run_id")
+        self.node = 0  # which object it is of, so that verbs of one object that call each other make one run
         self.parent = scope.run
         self.name: str = scope.get("run_name") or name
         self.kind = kind
@@ -164,8 +166,9 @@ class Watch:
 
     __slots__ = ("chunks", "inputs", "run", "scope")
 
-    def __init__(self, name: str, kind: str, inputs: Any, scope: Scope) -> None:
-        self.run = Run(name, kind, inputs, scope)
+    def __init__(self, node: Any, kind: str, inputs: Any, scope: Scope) -> None:
+        self.run = Run(node.get_name(), kind, inputs, scope)
+        self.run.node = id(node)
         below = scope.below()
         self.scope = Scope(below, below)
         self.scope.run = self.run

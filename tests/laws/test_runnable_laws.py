@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing, suppress
@@ -60,7 +61,9 @@ STEPS: dict[str, Runnable[Any, Any]] = {
     "async form": RunnableLambda(mirror, lambda text: asyncio.sleep(0, mirror(text))),
     "by chunks": RunnableLambda(shout, chunkwise=True),
     "inline by chunks": RunnableLambda(shout, chunkwise=True, inline=True),
-    "doubling letters": RunnableLambda(lambda text: "".join(letter * 2 for letter in text), chunkwise=True, inline=True),
+    "doubling letters": RunnableLambda(
+        lambda text: "".join(letter * 2 for letter in text), chunkwise=True, inline=True
+    ),
     "passthrough": RunnablePassthrough(),
     "letters": RunnableGenerator(each_letter, aeach_letter),
     "sync letters": RunnableGenerator(each_letter),
@@ -81,7 +84,7 @@ texts = st.text("abcdefgh", min_size=1, max_size=10)
 def cut(text: str, places: list[int]) -> list[str]:
     """The text in pieces that end at these places."""
     ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
-    return [text[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(ends)]
 
 
 async def _atransformed(chain: Any, chunks: list[Any]) -> list[Any]:
@@ -208,7 +211,9 @@ class Crowd:
             with self.changed:
                 self.enter(name)
                 self.changed.notify_all()
-                self.changed.wait_for(lambda: self.inside > self.limit, 0.001)  # a while in which one too many would come
+                self.changed.wait_for(
+                    lambda: self.inside > self.limit, 0.001
+                )  # a while in which one too many would come
                 self.inside -= 1
             return name
 
@@ -259,7 +264,11 @@ def built(tree: Any, leaf: Callable[[str], Any], colour: str) -> Runnable[Any, A
         return RunnableLambda(leaf(what))
     if kind in ("dict", "row"):
         parts = [built(part, leaf, colour) for part in what]
-        return RunnableParallel({str(index): part for index, part in enumerate(parts)}) if kind == "dict" else RunnableSequence(*parts)
+        return (
+            RunnableParallel({str(index): part for index, part in enumerate(parts)})
+            if kind == "dict"
+            else RunnableSequence(*parts)
+        )
     part = built(what, leaf, colour)
     if kind == "map":
         return RunnableLambda(lambda value: [value] * more[0]) | part.map()
@@ -270,7 +279,9 @@ def built(tree: Any, leaf: Callable[[str], Any], colour: str) -> Runnable[Any, A
     if kind in ("caught", "closed"):
         return rough(kind, part, leaf, colour)
     if kind == "assign":
-        return RunnableLambda(lambda value: {"value": 0}) | RunnablePassthrough.assign(a=part, b=built(more[0], leaf, colour))
+        return RunnableLambda(lambda value: {"value": 0}) | RunnablePassthrough.assign(
+            a=part, b=built(more[0], leaf, colour)
+        )
 
     def call(value: Any) -> Any:
         return part.batch([value] * more[0])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.client import parse_headers
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -23,52 +25,88 @@ def local_server() -> Generator[LocalServer]:
     server.close()
 
 
-Reply = Callable[["Handler"], None]
+class Exchange:
+    """One request of a client, and the way to answer it."""
 
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.request: dict[str, Any] = {}
 
-class Handler(BaseHTTPRequestHandler):
-    """Keeps what was asked, and lets the next reply of the script answer."""
+    async def read(self) -> None:
+        line, _, head = (await self._reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
+        headers = parse_headers(BytesIO(head))
+        body = await self._reader.readexactly(int(headers["content-length"]))
+        self.request = {"path": line.split()[1].decode(), "headers": headers, "body": json.loads(body)}
 
-    server: Any
+    async def send(self, status: int, kind: str, text: str, **headers: str) -> None:
+        """Answer; the end of the connection is that of the answer."""
+        named = {"content-type": kind, "connection": "close", **headers}
+        lines = [f"HTTP/1.1 {status} so", *(f"{name.replace('_', '-')}: {value}" for name, value in named.items())]
+        self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + text).encode())
+        await self._writer.drain()
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.wire.requests.append({"path": self.path, "headers": self.headers, "body": json.loads(body)})
-        self.server.wire.asked.set()
-        replies = self.server.wire.replies
-        (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+    async def wait_for_its_end(self) -> None:
+        with suppress(ConnectionError):
+            await self._reader.read(1)  # the client has nothing more to say
 
-    def send(self, status: int, kind: str, text: str, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *args: Any) -> None:
-        pass
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 class Wire:
-    """A server on loopback that plays a script: each request gets the next reply, the last one is repeated."""
+    """A server on loopback that plays a script: each request gets the next reply, the last one is repeated.
+
+    It has one thread and no connection that lasts, so that it does not look like something that a test left behind.
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
-        self.replies: list[Reply] = []
+        self.replies: list[Callable[[Exchange], Awaitable[None]]] = []
         self.asked = threading.Event()
         """Set when there was a request."""
         self.hung_up = threading.Event()
         """Set when the client closed the connection of a ``held`` reply."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self._server.wire = self  # type: ignore[attr-defined]  # read by the handler
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.url = ""
+        self._ready = threading.Event()
+        # Without debug: a conformance check sees the generators that debugging makes, in whatever thread.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(), debug=False))
         self._thread.start()
+        self._ready.wait()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    async def _serve(self) -> None:
+        self._loop, self._stop, self._open = asyncio.get_running_loop(), asyncio.Event(), set[asyncio.Task[Any]]()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        async with server:
+            self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            self._ready.set()
+            await self._stop.wait()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._answer(Exchange(reader, writer)))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await exchange.read()
+            self.requests.append(exchange.request)
+            self.asked.set()
+            await (self.replies.pop(0) if len(self.replies) > 1 else self.replies[0])(exchange)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client did not wait for the answer
+        finally:
+            await exchange.close()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
     @property
     def body(self) -> dict[str, Any]:
@@ -76,33 +114,43 @@ class Wire:
         [request] = self.requests
         return request["body"]  # type: ignore[no-any-return]  # it is JSON
 
+    def raw(self, text: str, status: int = 200, kind: str = "application/json", **headers: str) -> None:
+        """Answer with this text."""
+        self.replies.append(lambda exchange: exchange.send(status, kind, text, **headers))
+
     def reply(self, answer: Any, status: int = 200, **headers: str) -> None:
         """Answer with this as JSON."""
-        self.replies.append(lambda handler: handler.send(status, "application/json", json.dumps(answer), **headers))
+        self.raw(json.dumps(answer), status, **headers)
 
     def stream(self, *events: Any) -> None:
         """Answer with these server-sent events, and end the response."""
-        self.replies.append(lambda handler: handler.send(200, "text/event-stream", sse(events)))
+        self.raw(sse(events), kind="text/event-stream")
+
+    def either(self, answer: Any, *events: Any) -> None:
+        """Answer with the one or with the others, as each request asks."""
+
+        async def reply(exchange: Exchange) -> None:
+            if exchange.request["body"]["stream"]:
+                await exchange.send(200, "text/event-stream", sse(events))
+            else:
+                await exchange.send(200, "application/json", json.dumps(answer))
+
+        self.replies.append(reply)
 
     def held(self, *events: Any) -> None:
         """Answer with these events, and then nothing: until the client hangs up."""
 
-        def hold(handler: Handler) -> None:
+        async def hold(exchange: Exchange) -> None:
             with suppress(ConnectionError):
-                handler.send(200, "text/event-stream", sse(events))
-                handler.connection.recv(1)  # the client has nothing more to say: this waits for its end
+                await exchange.send(200, "text/event-stream", sse(events))
+                await exchange.wait_for_its_end()
             self.hung_up.set()
 
         self.replies.append(hold)
 
     def cut(self, *events: Any) -> None:
         """Promise a long answer, give these events and break off."""
-        self.replies.append(lambda handler: handler.send(200, "text/event-stream", sse(events), content_length="99999"))
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.raw(sse(events), kind="text/event-stream", content_length="99999")
 
 
 def sse(events: tuple[Any, ...]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from plait import ChatPromptTemplate
 from plait.errors import MissingKeyError, ModelConnectionError
 from plait.providers import ChatAnthropic, LocalServer
+from plait.testing import check_runnable
 
 KEY = "sk-ant-api03-Ab3dEf6hIj9lMn"
 ANSWER = {
@@ -219,3 +220,30 @@ def test_key_is_shown_nowhere(wire: Any) -> None:
 def test_output_schema_has_its_name() -> None:
     """The schema of what it gives is named for the class."""
     assert ChatAnthropic(model="c-1").output_schema.model_json_schema()["title"] == "ChatAnthropicOutput"
+
+
+SYNC = ["invoke", "stream", "transform", "batch", "batch_iter", "batch_as_completed"]
+KEPT = "the connections of an event loop are closed when the loop ends, by a generator that is open until then"
+
+
+@pytest.mark.parametrize(
+    ("modes", "skip"),
+    [(SYNC, {}), ([f"a{mode}" for mode in SYNC], dict.fromkeys(["nothing-left", "early-close", "cancel"], KEPT))],
+    ids=["sync", "async"],
+)
+def test_obeys_the_laws_of_runnables(wire: Any, modes: list[str], skip: dict[str, str]) -> None:
+    """Every verb gives the same, nothing goes on after a call, and the key is in nothing that can be seen."""
+    wire.either(ANSWER, *EVENTS)
+    model = chat(wire)
+    model.invoke("hi")  # the SDK is imported
+
+    check_runnable(
+        model,
+        ["hi", [("human", "ho")]],
+        equal=lambda one, other: one.content == other.content == "hi",
+        errors=[(3, TypeError)],
+        modes=modes,
+        secrets=[KEY],
+        pickles=True,
+        skip=skip,
+    )

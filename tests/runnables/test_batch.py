@@ -59,7 +59,11 @@ def test_no_inputs_no_outputs(batch: Any) -> None:
     assert batch(RunnableLambda(add_1), []) == []
 
 
-@pytest.mark.parametrize("inputs", [lambda: (1, 2), lambda: iter([1, 2]), lambda: range(1, 3), lambda: {1: 0, 2: 0}.keys()], ids=["tuple", "iterator", "range", "keys"])
+@pytest.mark.parametrize(
+    "inputs",
+    [lambda: (1, 2), lambda: iter([1, 2]), lambda: range(1, 3), lambda: {1: 0, 2: 0}.keys()],
+    ids=["tuple", "iterator", "range", "keys"],
+)
 def test_inputs_may_be_any_iterable(batch: Any, inputs: Any) -> None:
     """P58: the inputs need no length."""
     assert batch(RunnableLambda(add_1) | RunnablePassthrough(), inputs()) == [2, 3]
@@ -282,7 +286,12 @@ def test_step_with_a_batch_of_its_own_is_called_for_what_is_left(batch: Any) -> 
     values = batch(chain, [1, 0, 3, 12], return_exceptions=True)
 
     assert vector.calls == [[12, 4, 1]]
-    assert [str(value) for value in values] == ["0", "integer division or modulo by zero", "integer division or modulo by zero", "-1"]
+    assert [str(value) for value in values] == [
+        "0",
+        "integer division or modulo by zero",
+        "integer division or modulo by zero",
+        "-1",
+    ]
 
 
 def test_exception_that_is_a_value_reaches_a_vector_step(batch: Any) -> None:
@@ -427,10 +436,16 @@ async def test_16_async_items_run_at_once_unless_said_otherwise() -> None:
 
 def nested(levels: int) -> Any:
     leaf = RunnableLambda(lambda n: {threading.current_thread().name})
-    return leaf if not levels else RunnableParallel(a=nested(levels - 1), b=nested(levels - 1)) | (lambda both: both["a"] | both["b"])
+    return (
+        leaf
+        if not levels
+        else RunnableParallel(a=nested(levels - 1), b=nested(levels - 1)) | (lambda both: both["a"] | both["b"])
+    )
 
 
-@pytest.mark.parametrize("config", [None, {"max_concurrency": 1}, {"max_concurrency": 3}, {"max_concurrency": 1000}], ids=repr)
+@pytest.mark.parametrize(
+    "config", [None, {"max_concurrency": 1}, {"max_concurrency": 3}, {"max_concurrency": 1000}], ids=repr
+)
 def test_nested_fan_outs_never_wait_for_each_other(batch: Any, config: Any) -> None:
     """P28: dicts in dicts, five levels deep, in a batch with far more leaves than the pool has threads, get done."""
     assert len(batch(nested(5), range(6), config)) == 6
@@ -466,7 +481,13 @@ def test_no_thread_is_started_by_import() -> None:
         RunnableLambda(str) | {"a": str}
         print(threading.active_count())
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 

@@ -85,7 +85,11 @@ def test_arguments_bound_to_a_chain_go_to_its_first_step(run: Any) -> None:
 
 def test_arguments_bound_to_a_map_go_to_every_item(run: Any) -> None:
     """P64: bind before or after map is the same."""
-    assert run(RunnableLambda(show).bind(a=1).map(), [0]) == run(RunnableLambda(show).map().bind(a=1), [0]) == ["0 [('a', 1)]"]
+    assert (
+        run(RunnableLambda(show).bind(a=1).map(), [0])
+        == run(RunnableLambda(show).map().bind(a=1), [0])
+        == ["0 [('a', 1)]"]
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- config
@@ -95,7 +99,12 @@ def test_bound_config_reaches_the_function(run: Any) -> None:
     """P64: what with_config says is in force in every mode, at any place in a chain."""
     step = RunnableLambda(tags).with_config(tags=["t"])
 
-    assert run(step, 0) == run(step | RunnablePassthrough(), 0) == run({"a": step} | RunnablePassthrough(), 0)["a"] == ["t"]
+    assert (
+        run(step, 0)
+        == run(step | RunnablePassthrough(), 0)
+        == run({"a": step} | RunnablePassthrough(), 0)["a"]
+        == ["t"]
+    )
 
 
 def test_config_may_be_a_dict_or_keywords(run: Any) -> None:
@@ -202,21 +211,24 @@ def test_binding_is_named_for_what_is_bound() -> None:
 
 def test_unknown_key_is_refused_when_it_is_bound() -> None:
     """A config with an unknown key is refused by with_config, not by the first call."""
-    with pytest.raises(ConfigError, match="unknown config key 'tag'.*did you mean 'tags'"):
+    with pytest.raises(ConfigError, match=r"unknown config key 'tag'.*did you mean 'tags'"):
         RunnableLambda(show).with_config(tag=["a"])  # type: ignore[arg-type]  # on purpose
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_limit_below_1_is_refused_when_it_is_bound(limit: int) -> None:
     """P07: a limit that cannot be is refused by with_config, not by the first call."""
-    with pytest.raises(ValueError, match="max_concurrency.*at least 1"):
+    with pytest.raises(ValueError, match=r"max_concurrency.*at least 1"):
         RunnableLambda(show).with_config(max_concurrency=limit)
 
 
 @pytest.mark.parametrize("config", [5, "text", ["tags"]], ids=repr)
 def test_config_that_is_no_dict_is_refused_when_it_is_bound(config: Any) -> None:
     """What is no dict cannot be bound as a config, and the error says so."""
-    for build in (lambda: RunnableLambda(show).with_config(config), lambda: RunnableBinding(RunnableLambda(show), config=config)):
+    for build in (
+        lambda: RunnableLambda(show).with_config(config),
+        lambda: RunnableBinding(RunnableLambda(show), config=config),
+    ):
         with pytest.raises(ConfigError, match="a config is a dict, got"):
             build()
 

@@ -27,7 +27,9 @@ def letters(chunks: Iterator[str]) -> Iterator[str]:
         yield from chunk
 
 
-SIZES = RunnableBranch((lambda n: n > 100, lambda n: "large"), (lambda n: n > 10, lambda n: "medium"), lambda n: "small")
+SIZES = RunnableBranch(
+    (lambda n: n > 100, lambda n: "large"), (lambda n: n > 10, lambda n: "medium"), lambda n: "small"
+)
 
 
 @pytest.mark.parametrize(("number", "size"), [(500, "large"), (50, "medium"), (5, "small")])

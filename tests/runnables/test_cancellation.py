@@ -93,7 +93,7 @@ async def test_cancelling_reaches_the_innermost_call(shape: str, verb: str) -> N
     async with asyncio.timeout(SOON):
         await leaf.begun.wait()
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=SOON)
 
     assert task.cancelled()
     assert leaf.ends == ["cancelled"] * leaf.calls
@@ -110,7 +110,7 @@ async def test_cancelling_twice_does_not_hurry(verb: str) -> None:
         task.cancel()
         await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=SOON)
 
     assert task.cancelled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -141,7 +141,7 @@ async def test_sync_function_in_a_thread_has_ended_when_the_cancelled_call_has(v
     task.cancel()
     await asyncio.sleep(0)
     cancelled.set()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
     assert task.cancelled()
     assert ended
@@ -173,7 +173,7 @@ async def test_sync_generator_that_waits_for_an_async_step_is_cancelled() -> Non
     async with asyncio.timeout(SOON):
         await reading.wait()
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=SOON)
 
     assert task.cancelled()
     assert sorted(ended) == ["reader", "source"]
@@ -242,7 +242,7 @@ async def test_what_a_cancelled_call_raises_instead_is_raised() -> None:
     task = asyncio.ensure_future(RunnableParallel(a=stubborn, b=patient).ainvoke(0))
     await begun.wait()
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
     assert task.cancelled() or isinstance(task.exception(), LookupError)
     assert ended == ["patient"]
@@ -256,6 +256,6 @@ async def test_chain_can_be_used_again_after_a_cancellation() -> None:
     task = asyncio.ensure_future(chain.ainvoke(0))
     await leaf.begun.wait()
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
     assert await chain.ainvoke(1) == {"a": 1, "b": "1"}

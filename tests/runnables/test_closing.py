@@ -174,7 +174,9 @@ BETWEEN: dict[str, Callable[[Log], Any]] = {
         lambda log: RunnableLambda(lambda _: RunnableLambda(lambda _: log.source() | pair(log)))
     ),
     "a route": (
-        lambda log: RunnableLambda(lambda n: {"key": "k", "input": n}) | RouterRunnable({"k": log.source() | log.step("1")})
+        lambda log: (
+            RunnableLambda(lambda n: {"key": "k", "input": n}) | RouterRunnable({"k": log.source() | log.step("1")})
+        )
     ),
     "a runnable that a function gives for each chunk": (
         lambda log: log.source() | RunnableLambda(lambda _: RunnablePassthrough() | log.step("1"), chunkwise=True)
@@ -437,8 +439,9 @@ async def test_dropped_async_stream_is_ended_by_the_loop(caplog: pytest.LogCaptu
 
     async with asyncio.timeout(SOON):
         await everything_ended.wait()
-        while asyncio.all_tasks() != {asyncio.current_task()}:
-            await asyncio.sleep(0)
+    for _ in range(100):  # turns that the tasks need to end
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert sorted(log) == sorted(log.begun)
     assert not caplog.records
 

@@ -35,7 +35,11 @@ class Letters:
         yield from letters(chunks)
 
 
-@pytest.mark.parametrize("func", [letters, functools.partial(letters), Letters(), Letters().method], ids=["function", "partial", "object", "method"])
+@pytest.mark.parametrize(
+    "func",
+    [letters, functools.partial(letters), Letters(), Letters().method],
+    ids=["function", "partial", "object", "method"],
+)
 def test_generator_is_a_step(run: Any, func: Any) -> None:
     """A generator function that stands in a chain reads the chunks of the step before it, in every mode."""
     assert run(RunnableLambda(str.upper) | func | str, "abc") == "ABC"
@@ -48,7 +52,7 @@ def test_async_generator_is_a_step(run: Any) -> None:
         if run.is_async:
             assert run(RunnablePassthrough() | func, "abc") == "abc"
             continue
-        with pytest.raises(TypeError, match="letters is async.*use ainvoke, astream or abatch"):
+        with pytest.raises(TypeError, match=r"letters is async.*use ainvoke, astream or abatch"):
             run(RunnablePassthrough() | func, "abc")
 
 
@@ -231,7 +235,7 @@ def test_empty_generator_has_no_value(run: Any) -> None:
     def silent(chunks: Iterator[str]) -> Iterator[str]:
         yield from ()
 
-    with pytest.raises(ValueError, match="without a chunk|at least one chunk"):
+    with pytest.raises(ValueError, match=r"without a chunk|at least one chunk"):
         run(RunnableGenerator(silent), "a")
 
 

@@ -152,15 +152,17 @@ def test_any_async_callable_is_awaited(run: Any, func: Any) -> None:
         run(step, 1)
 
 
-@pytest.mark.parametrize("func", ASYNC_FORMS.values(), ids=ASYNC_FORMS)
-def test_async_callable_is_awaited_inside_others(run: Any, func: Any) -> None:
+def test_async_callable_is_awaited_inside_others(run: Any) -> None:
     """P50: it does not matter where in a chain the async function stands."""
-    step = RunnableLambda(add_1) | {"a": func, "b": RunnablePassthrough()} | {"sum": lambda given: sum(given.values())}
-    if run.is_async:
-        assert run(step, 1) == {"sum": 5}
-        return
-    with pytest.raises(TypeError, match=r"is async.*use ainvoke"):
-        run(step, 1)
+    for name, func in ASYNC_FORMS.items():
+        step = (
+            RunnableLambda(add_1) | {"a": func, "b": RunnablePassthrough()} | {"sum": lambda given: sum(given.values())}
+        )
+        if run.is_async:
+            assert run(step, 1) == {"sum": 5}, name
+            continue
+        with pytest.raises(TypeError, match=r"is async.*use ainvoke"):
+            run(step, 1)
 
 
 def test_sync_adapter_of_an_async_function_is_sync(run: Any) -> None:
@@ -309,7 +311,9 @@ OFF_LOOP = {
     "a branch of a dict": {"a": where} | RunnablePassthrough() | operator.itemgetter("a"),
     "a generator function": RunnableLambda(lambda _: threading.get_ident()),
     "a generator": RunnableGenerator(yields_where),
-    "a list of inputs": RunnableLambda(lambda _: [1], inline=True) | RunnableLambda(where).map() | operator.itemgetter(0),
+    "a list of inputs": RunnableLambda(lambda _: [1], inline=True)
+    | RunnableLambda(where).map()
+    | operator.itemgetter(0),
     "a function with a config": RunnableLambda(where).with_config(tags=["a"]),
 }
 
@@ -390,7 +394,7 @@ def test_endless_giving_of_runnables_is_stopped(run: Any) -> None:
     def again(_: int) -> Any:
         return RunnableLambda(again)
 
-    with pytest.raises(RecursionLimitError, match="'again'.*26 deep.*recursion_limit is 25"):
+    with pytest.raises(RecursionLimitError, match=r"'again'.*26 deep.*recursion_limit is 25"):
         run(RunnableLambda(again), 1)
 
 
@@ -466,7 +470,9 @@ def test_chunkwise_generator_function_may_give_any_number(inline: bool, config: 
 
 def test_chunkwise_functions_next_to_each_other(run: Any) -> None:
     """A row of functions by chunks gives what the same functions give for the whole."""
-    row = [RunnableLambda(func, chunkwise=True, inline=True) for func in (str.strip, str.upper, lambda text: text + text)]
+    row = [
+        RunnableLambda(func, chunkwise=True, inline=True) for func in (str.strip, str.upper, lambda text: text + text)
+    ]
 
     assert run(row[0] | row[1] | row[2], " a ") == "AA"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
 import operator
@@ -94,13 +95,16 @@ def test_nodes_are_immutable(name: str) -> None:
             delattr(node, attribute)
 
 
-@pytest.mark.parametrize("duplicate", [lambda node: pickle.loads(pickle.dumps(node)), copy.deepcopy, copy.copy], ids=["pickle", "deepcopy", "copy"])
+def by_pickle(node: Any) -> Any:
+    return pickle.loads(pickle.dumps(node))
+
+
 @pytest.mark.parametrize("name", NODES)
-def test_nodes_can_be_copied(run: Any, name: str, duplicate: Callable[[Any], Any]) -> None:
+def test_nodes_can_be_copied(run: Any, name: str) -> None:
     """A chain of functions of modules survives pickle and copy, before and after it was used, and works as before."""
     node, value, expected = NODES[name]
 
-    for _ in range(2):
+    for duplicate in (by_pickle, copy.deepcopy, copy.copy) * 2:
         twin = duplicate(node)
         assert run(twin, value) == run(node, value) == expected
         assert run(twin | RunnablePassthrough(), value) == expected
@@ -134,17 +138,19 @@ def test_one_chain_in_sixteen_threads() -> None:
     together = threading.Barrier(16, timeout=SOON)
 
     async def all_async(number: int) -> list[Any]:
-        return [
-            await chain.ainvoke(number),
-            (await chain.abatch([number]))[0],
-            [chunk async for chunk in chain.astream(number)][0],
-        ]
+        streamed = [chunk async for chunk in chain.astream(number)]
+        return [await chain.ainvoke(number), *await chain.abatch([number]), *streamed]
 
     def work(thread: int) -> bool:
         together.wait()
         for turn in range(5):
             number = thread * 1000 + turn
-            found = [chain.invoke(number), *chain.batch([number]), *chain.stream(number), *asyncio.run(all_async(number))]
+            found = [
+                chain.invoke(number),
+                *chain.batch([number]),
+                *chain.stream(number),
+                *asyncio.run(all_async(number)),
+            ]
             if found != [number + 2] * 6:
                 return False
         return True
@@ -249,7 +255,7 @@ async def cancelled(call: Any) -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
 
 async def endless(_: object) -> None:
@@ -271,7 +277,7 @@ async def cancelled_in_a_thread(thing: Any) -> None:
     task.cancel()
     await asyncio.sleep(0)
     RELEASE.set()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
 
 SAME, ASAME = RunnableLambda(same), RunnableLambda(asame)
@@ -292,9 +298,15 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "stream of a dict": lambda thing: list((SAME | twice | DICT).stream(thing)),
     "stream of a dict that fails": lambda thing: list((SAME | twice | {"a": same, "b": boom}).stream(thing)),
     "stream of a dict whose input fails": lambda thing: list((RunnableLambda(boom) | DICT).stream(thing)),
-    "stream of a dict that is closed": lambda thing: first_of((RunnableGenerator(twice) | {"a": twice, "b": twice}).stream(thing)),
-    "long stream": lambda thing: list(RunnableGenerator(twice).pipe(*[RunnablePassthrough().bind()] * 100).stream(thing)),
-    "long stream that is closed": lambda thing: first_of(RunnableGenerator(twice).pipe(*[RunnablePassthrough().bind()] * 100).stream(thing)),
+    "stream of a dict that is closed": lambda thing: first_of(
+        (RunnableGenerator(twice) | {"a": twice, "b": twice}).stream(thing)
+    ),
+    "long stream": lambda thing: list(
+        RunnableGenerator(twice).pipe(*[RunnablePassthrough().bind()] * 100).stream(thing)
+    ),
+    "long stream that is closed": lambda thing: first_of(
+        RunnableGenerator(twice).pipe(*[RunnablePassthrough().bind()] * 100).stream(thing)
+    ),
     "as completed": lambda thing: list(SAME.batch_as_completed([thing] * 30)),
     "as completed that fails": lambda thing: list(RunnableLambda(boom).batch_as_completed([thing] * 30)),
     "as completed that is closed": lambda thing: first_of(SAME.batch_as_completed([thing] * 30)),
@@ -323,8 +335,12 @@ ACALLS: dict[str, Callable[[Any], Any]] = {
     "astream of a dict": lambda thing: aall_of((ASAME | atwice | ADICT).astream(thing)),
     "astream of a dict that fails": lambda thing: aall_of((ASAME | atwice | {"a": asame, "b": aboom}).astream(thing)),
     "astream of a dict whose input fails": lambda thing: aall_of((RunnableLambda(aboom) | ADICT).astream(thing)),
-    "astream of a dict that is closed": lambda thing: afirst_of((RunnableGenerator(atwice) | {"a": atwice, "b": atwice}).astream(thing)),
-    "astream of a dict that is cancelled": lambda thing: cancelled(aall_of(RunnableParallel(a=endless, b=endless).astream(thing))),
+    "astream of a dict that is closed": lambda thing: afirst_of(
+        (RunnableGenerator(atwice) | {"a": atwice, "b": atwice}).astream(thing)
+    ),
+    "astream of a dict that is cancelled": lambda thing: cancelled(
+        aall_of(RunnableParallel(a=endless, b=endless).astream(thing))
+    ),
     "as completed": lambda thing: aall_of(ASAME.abatch_as_completed([thing] * 30)),
     "as completed that fails": lambda thing: aall_of(RunnableLambda(aboom).abatch_as_completed([thing] * 30)),
     "as completed that is closed": lambda thing: afirst_of(ASAME.abatch_as_completed([thing] * 30)),
@@ -337,10 +353,8 @@ def test_input_is_let_go_when_the_call_has_ended(name: str) -> None:
     """No cycle, thread or cache holds an input after its call, however that ended."""
     thing: Any = Thing()
     reference = weakref.ref(thing)
-    try:
+    with contextlib.suppress(LookupError):
         CALLS[name](thing)
-    except LookupError:
-        pass
     del thing
 
     assert gone(reference)
@@ -353,10 +367,8 @@ def test_input_is_let_go_when_the_async_call_has_ended(name: str) -> None:
 
     async def call() -> weakref.ref[Thing]:
         thing = Thing()
-        try:
+        with contextlib.suppress(LookupError):
             await ACALLS[name](thing)
-        except LookupError:
-            pass
         return weakref.ref(thing)
 
     async def main() -> bool:

@@ -204,5 +204,10 @@ def test_calls_inside_own_verbs_inherit_the_config(run: Any) -> None:
     """P09: what a user's class calls inside its invoke has the config of the call."""
     step = CallsAnother(RunnableLambda(lambda _, config: config["tags"]))
 
-    for chain in (step, step | RunnablePassthrough(), RunnableParallel(a=step).pick("a"), step.with_config(run_name="n")):
+    for chain in (
+        step,
+        step | RunnablePassthrough(),
+        RunnableParallel(a=step).pick("a"),
+        step.with_config(run_name="n"),
+    ):
         assert run(chain, 0, {"tags": ["t"]}) == ["t"]

@@ -60,7 +60,9 @@ def test_branch_of_none_is_kept(run: Any) -> None:
 def test_branches_run_together(run: Any) -> None:
     """P46: branches run at the same time: each waits here until all three have started."""
     together = threading.Barrier(3, timeout=SOON)
-    chain = RunnableParallel(a=lambda _: together.wait() * 0, b=lambda _: together.wait() * 0, c=lambda _: together.wait() * 0)
+    chain = RunnableParallel(
+        a=lambda _: together.wait() * 0, b=lambda _: together.wait() * 0, c=lambda _: together.wait() * 0
+    )
 
     assert run(chain, 1) == {"a": 0, "b": 0, "c": 0}
 
@@ -179,7 +181,9 @@ def test_stream_says_which_branch_was_silent() -> None:
 # ---------------------------------------------------------------------------------------------- an input for each branch
 
 
-@pytest.mark.parametrize("kind", [dict, OrderedDict, lambda given: defaultdict(list, given)], ids=["dict", "OrderedDict", "defaultdict"])
+@pytest.mark.parametrize(
+    "kind", [dict, OrderedDict, lambda given: defaultdict(list, given)], ids=["dict", "OrderedDict", "defaultdict"]
+)
 def test_branch_does_not_see_what_another_does_to_the_input(run: Any, kind: Any) -> None:
     """P47: a branch that edits its dict changes nothing for its sibling, nor for the caller."""
     edited = threading.Event()
@@ -212,7 +216,9 @@ def test_branch_of_a_stream_does_not_see_what_another_does_to_a_chunk() -> None:
             yield sorted(chunk)
 
     for branches in ({"a": edit, "b": keys}, {"b": keys, "a": edit}):
-        seen = [chunk["b"] for chunk in RunnableParallel(branches).transform(iter([{"x": 1}, {"x": 2}])) if "b" in chunk]
+        seen = [
+            chunk["b"] for chunk in RunnableParallel(branches).transform(iter([{"x": 1}, {"x": 2}])) if "b" in chunk
+        ]
         assert seen == [["x"], ["x"]]
 
 

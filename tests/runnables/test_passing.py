@@ -203,7 +203,7 @@ def test_pick_streams(run: Any) -> None:
 def test_pick_of_a_missing_key_says_what_there_is(run: Any) -> None:
     """A key that is not there raises KeyError, which names it and those that are."""
     for keys in ("c", ["c"]):
-        with pytest.raises(KeyError, match="'c'.*the dict has 'a', 'b'"):
+        with pytest.raises(KeyError, match=r"'c'.*the dict has 'a', 'b'"):
             run(RunnablePick(keys), {"a": 1, "b": 2})
 
 

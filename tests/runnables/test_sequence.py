@@ -205,7 +205,7 @@ def test_foreign_left_operand_has_its_turn() -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_unknown_operand_is_refused(operand: Any, side: str) -> None:
     """P35: what is no runnable, function or dict is refused with a message that says what is accepted and what came."""
-    with pytest.raises(TypeError, match="Runnable, a function.*dict") as caught:
+    with pytest.raises(TypeError, match=r"Runnable, a function.*dict") as caught:
         named("a") | operand if side == "right" else operand | named("a")
     assert ("None" if operand is None else type(operand).__name__) in str(caught.value)
 

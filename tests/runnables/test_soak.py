@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts by /proc"),
 ]
 
+SOON = 10.0  # seconds that nobody has to wait unless something is wrong
 ROUNDS = 10_000
 WARM = 2_000  # rounds after which nothing may grow
 
@@ -67,14 +68,14 @@ async def aendless(chunks: AsyncIterator[int]) -> AsyncIterator[int]:
 def fresh() -> Any:
     """A chain of new functions and classes, which a cache that remembers users' objects would keep."""
 
-    class Callable_:
+    class Plus:
         def __call__(self, number: int, config: RunnableConfig) -> int:
             return number + 1
 
     return (
-        RunnableLambda(Callable_())
+        RunnableLambda(Plus())
         | (lambda number: number + 1)
-        | {"a": lambda number: number, "b": RunnableBranch((lambda number: number > 0, Callable_()), add_1)}
+        | {"a": lambda number: number, "b": RunnableBranch((lambda number: number > 0, Plus()), add_1)}
         | RunnablePassthrough.assign(c=lambda given: given["a"])
         | (lambda given: given["c"])
     )
@@ -141,7 +142,7 @@ async def cancelled(call: Any) -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.wait([task], timeout=SOON)
 
 
 async def forever(_: object) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import sys
 import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,10 +237,18 @@ class StartsTwice(Upper):
         return input.upper()
 
 
+class StartsNone(Upper):
+    def __init__(self) -> None:
+        self.invoke = self.unheard  # type: ignore[method-assign]  # past all that the class does about runs
+
+    def unheard(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        return input.upper()
+
+
 class NeverEnds(Upper):
     def _invoke(self, input: Any, config: Any, **kwargs: Any) -> Any:
         if config is not None:
-            Watch("endless", "chain", input, config).__enter__()
+            Watch(self, "endless", input, config).__enter__()
         return input.upper()
 
 
@@ -448,6 +458,7 @@ FAULTS: list[tuple[Callable[[], Runnable[Any, Any]], dict[str, Any], list[str]]]
     (KeepsFirstConfig, {}, ["config-reaches", "same-runs"]),
     (OneConfigForAll, {}, ["config-reaches"]),
     (StartsTwice, {}, ["runs"]),
+    (StartsNone, {"modes": SYNC_MODES}, ["runs"]),
     (NeverEnds, {}, ["runs"]),
     (EndsTwice, {}, ["runs"]),
     (AnotherStepInStream, {}, ["same-runs"]),
@@ -493,6 +504,13 @@ def test_finds_the_fault(fault: Callable[[], Runnable[Any, Any]], options: dict[
 def test_every_law_has_a_fault() -> None:
     """No law is there that nothing can break."""
     assert {law for _, _, laws in FAULTS for law in laws} == {*LAWS}
+
+
+def test_every_law_is_on_the_page() -> None:
+    """The table of the documentation is that of the code."""
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+
+    assert [f"| `{name}` | {law.says} |" for name, law in LAWS.items()] == re.findall(r"^\| `.*$", page, re.MULTILINE)
 
 
 def test_finds_a_thread_that_goes_on() -> None:

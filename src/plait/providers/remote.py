@@ -78,8 +78,8 @@ class RemoteModel(BaseModel):
     """Seconds to wait for the server, or the SDK's own ``Timeout``; the SDK's default is 600."""
     max_retries: NonNegativeInt = 2
     """How often the SDK repeats a request that failed for a passing reason."""
-    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
-    """Sent with every request. Those with the name of a secret are left out of pickles."""
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
+    """Sent with every request. They are in no repr and no dump; those with the name of a secret are in no pickle."""
     default_query: Mapping[str, object] | None = None
     """Added to the URL of every request."""
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
@@ -154,10 +154,6 @@ class RemoteModel(BaseModel):
             }
         return {**state, "__dict__": fields}
 
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        key = self._from_environment().get("api_key")
-        super().__setstate__({**state, "__dict__": {**state["__dict__"], "api_key": SecretStr(key) if key else None}})
-
     def _address(self) -> str:
         """Where requests go."""
         return self.base_url or self._ADDRESS
@@ -166,7 +162,7 @@ class RemoteModel(BaseModel):
         """What they are signed with; raises ``MissingKeyError`` if there is nothing."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        late = self._from_environment().get("api_key")  # it may have been set since the model was made
+        late = self._from_environment().get("api_key")  # set since the model was made, or where it was unpickled
         if late:
             return sendable(late, self._ENVIRONMENT["api_key"][0])
         if is_loopback(self._address()):

@@ -141,7 +141,7 @@ class Runnable(Generic[Input, Output]):
             return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
         if not scope.listeners:
             return self._invoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        with Watch(self.get_name(), self._kind, input, scope) as watch:
+        with Watch(self, self._kind, input, scope) as watch:
             return watch.end(self._invoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
@@ -151,7 +151,7 @@ class Runnable(Generic[Input, Output]):
             return await self._ainvoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
         if not scope.listeners:
             return await self._ainvoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        with Watch(self.get_name(), self._kind, input, scope) as watch:
+        with Watch(self, self._kind, input, scope) as watch:
             return watch.end(await self._ainvoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
@@ -191,7 +191,7 @@ class Runnable(Generic[Input, Output]):
         return aending(stream, input) if hasattr(input, "athrow") else stream
 
     def _watched(self, chunks: Iterator[Any], scope: Scope, kwargs: dict[str, Any]) -> Iterator[Any]:
-        with Watch(self.get_name(), self._kind, None, scope) as watch:
+        with Watch(self, self._kind, None, scope) as watch:
             seen = noted(chunks, watch.inputs)
             stream = self._transform(seen, watch.scope, **kwargs)
             try:
@@ -203,7 +203,7 @@ class Runnable(Generic[Input, Output]):
     async def _awatched(
         self, chunks: AsyncIterator[Any], scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:
-        with Watch(self.get_name(), self._kind, None, scope) as watch:
+        with Watch(self, self._kind, None, scope) as watch:
             seen = anoted(chunks, watch.inputs)
             stream = self._atransform(seen, watch.scope, **kwargs)
             try:
