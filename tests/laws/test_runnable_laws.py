@@ -222,9 +222,11 @@ class Crowd:
     def aleaf(self, name: str) -> Callable[[Any], Any]:
         async def call(value: Any) -> str:
             self.enter(name)
-            for _ in range(1 + len(self.order) * 7 % 5):  # some longer, some shorter
-                await asyncio.sleep(0)
-            self.inside -= 1
+            try:
+                for _ in range(1 + len(self.order) * 7 % 5):  # some longer, some shorter
+                    await asyncio.sleep(0)
+            finally:  # it may be cancelled
+                self.inside -= 1
             return name
 
         return call

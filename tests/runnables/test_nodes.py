@@ -52,7 +52,7 @@ def letters(chunks: Iterator[Any]) -> Iterator[str]:
 # One of every node, made of functions of this module, with an input and its output.
 NODES: dict[str, tuple[Runnable[Any, Any], Any, Any]] = {
     "sequence": (RunnableLambda(add_1) | add_1, 1, 3),
-    "long sequence": (RunnableLambda(add_1).pipe(*[add_1] * 100), 1, 102),
+    "long sequence": (RunnableLambda(add_1).pipe(*[add_1] * 20), 1, 22),
     "named sequence": (RunnableLambda(add_1).pipe(add_1, name="named"), 1, 3),
     "parallel": (RunnableParallel(a=add_1, b=str), 1, {"a": 2, "b": "1"}),
     "lambda": (RunnableLambda(add_1), 1, 2),
