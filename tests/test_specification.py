@@ -28,10 +28,12 @@ FROM_PROMPT_TO_ASYNC_BATCH = [
     'await chain.abatch([{"topic": "bears"}])',
 ]
 PARALLELISM = [
-    "from plait import RunnableMap\n"
-    'chain1 = ChatPromptTemplate.from_template("tell me a joke about {topic}") | model\n'
-    'chain2 = ChatPromptTemplate.from_template("write a short (2 line) poem about {topic}") | model\n'
-    'combined = RunnableMap({\n    "joke": chain1,\n    "poem": chain2,\n})',
+    (
+        "from plait import RunnableMap\n"
+        'chain1 = ChatPromptTemplate.from_template("tell me a joke about {topic}") | model\n'
+        'chain2 = ChatPromptTemplate.from_template("write a short (2 line) poem about {topic}") | model\n'
+        'combined = RunnableMap({\n    "joke": chain1,\n    "poem": chain2,\n})'
+    ),
     'chain1.invoke({"topic": "bears"})',
     'chain2.invoke({"topic": "bears"})',
     'combined.invoke({"topic": "bears"})',

@@ -211,7 +211,7 @@ def _give(permits: Permits | None) -> None:
 
 
 @contextmanager
-def resting(permits: Permits | None) -> Iterator[None]:
+def resting(permits: Permits | None) -> Generator[None, None, None]:
     """Without the permit of this strand while it waits for others.
 
     When that ends in an exception the permit is seized, since those who hold the others may have to be ended first;
@@ -249,7 +249,7 @@ async def aresting(permits: Permits | None) -> AsyncGenerator[None, None]:
 
 
 @contextmanager
-def turn(lock: threading.Lock, permits: Permits | None) -> Iterator[None]:
+def turn(lock: threading.Lock, permits: Permits | None) -> Generator[None, None, None]:
     """Holding a lock, and the permit of this strand but while it waited for the lock."""
     if permits is not None:
         permits.give()
@@ -1267,7 +1267,7 @@ async def _run_in_thread(
         except BaseException as error:
             outcome = None, error
         with suppress(RuntimeError):  # a loop that was closed meanwhile waits no more
-            loop.call_soon_threadsafe(done.set_result, outcome)
+            loop.call_soon_threadsafe(done.set_result, outcome)  # noqa: F821 - it is let go of when it is set
         del outcome  # the traceback holds this frame
 
     _pool.start(job, queue=True, sure=sure)

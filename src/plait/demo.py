@@ -81,9 +81,9 @@ def show(value: object) -> None:
 
 
 def _schemas(chain: Chain) -> None:
-    print(chain.input_schema.schema())
-    print(chain.output_schema.schema()["title"])
-    print(json.dumps(chain.output_schema.schema()["anyOf"][:3]), "...")
+    print(chain.input_schema.schema())  # pyright: ignore[reportDeprecated]
+    print(chain.output_schema.schema()["title"])  # pyright: ignore[reportDeprecated]
+    print(json.dumps(chain.output_schema.schema()["anyOf"][:3]), "...")  # pyright: ignore[reportDeprecated]
 
 
 def _stream(chain: Chain) -> None:
@@ -124,7 +124,7 @@ async def _batch_async(chain: Chain) -> None:
 def _early_close(chain: Chain) -> None:
     stream = chain.stream({"topic": "bears"})
     print([next(stream).content for _ in range(4)])
-    stream.close()  # type: ignore[attr-defined]  # pyright: ignore
+    stream.close()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 _STEPS: list[tuple[str, Callable[[Chain], Awaitable[None] | None]]] = [
@@ -176,7 +176,7 @@ def _text(output: Any) -> str:
 
 def _body(step: Callable[..., Any]) -> str:
     source = inspect.getsource(step)
-    lines = (line.split("  # type:")[0] for line in source.splitlines()[1:])
+    lines = (line.split("  # ")[0] for line in source.splitlines()[1:])
     return textwrap.dedent("\n".join(lines)).rstrip()
 
 

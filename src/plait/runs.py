@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from time import time
-from typing import Any, Final, Literal, NoReturn, Protocol, cast
+from typing import Any, Final, Literal, NoReturn, Protocol, Self, cast
 
 from plait.concurrency import Permits
 from plait.errors import RecursionLimitError
@@ -175,7 +175,7 @@ class Watch:
         self.inputs: list[Any] = []
         self.chunks: list[Any] = []
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._tell("on_run_start", self.run)
         return self
 
@@ -226,4 +226,4 @@ def _status(error: BaseException | None) -> Literal["success", "error", "cancell
 def _report(listener: RunListener, event: str) -> None:
     import logging  # a listener that fails is rare; it must not end the run
 
-    logging.getLogger("plait").exception("%s of %s failed", event, type(listener).__name__)
+    logging.getLogger("plait").exception("%s of %s failed", event, type(listener).__name__)  # noqa: LOG004 - inside one

@@ -789,8 +789,9 @@ class RunnableSequence(_Node[Input, Output]):
             joined, keys, inline, rest = (), None, True, given
         added: list[Runnable[Any, Any]] = []
         for step in rest:
-            runnable = coerce_to_runnable(step)
-            added.extend(runnable.steps if type(runnable) is RunnableSequence and not runnable.name else (runnable,))
+            runnable: Any = coerce_to_runnable(step)
+            flat = type(runnable) is RunnableSequence and not runnable.name
+            added.extend(runnable.steps if flat else [runnable])
         for before, step in zip((joined[-1] if joined else None, *added), added, strict=False):
             keys = _fit(before, step, keys)
         inline = inline and all(step._inline for step in added)
@@ -1128,7 +1129,7 @@ class RunnableLambda(_Node[Input, Output]):
 
     def _calls(self) -> Callable[[Any], Any]:
         func, name = self.func, self.get_name()
-        mine = type(self).invoke is Runnable.invoke  # and not that of a class below this one
+        mine = cast(Any, type(self)).invoke is Runnable[Any, Any].invoke  # and not that of a class below this one
         if func is None or self._configs[0] is not None or self._kinds[0] == "gen" or not mine:
             return self.invoke
 
@@ -1140,7 +1141,7 @@ class RunnableLambda(_Node[Input, Output]):
 
     def _acalls(self) -> Callable[[Any], Awaitable[Any]]:  # twin: the other one of its two functions
         afunc, name = self.afunc, self.get_name()
-        mine = type(self).ainvoke is Runnable.ainvoke  # and not that of a class below this one
+        mine = cast(Any, type(self)).ainvoke is Runnable[Any, Any].ainvoke  # and not that of a class below this one
         if afunc is None or self._configs[1] is not None or self._kinds[1] == "agen" or not mine:
             return self.ainvoke
 
@@ -1400,7 +1401,7 @@ def _forked(input: Any) -> Any:
     """What each of several readers gets: a dict of its own, since one that is edited must not change under another."""
     if type(input) is dict:
         return cast("dict[str, Any]", input).copy()
-    return copy(input) if isinstance(input, dict) else input
+    return copy(cast(Any, input)) if isinstance(input, dict) else input
 
 
 class RunnableParallel(_Node[Input, dict[str, Any]]):
