@@ -6,10 +6,11 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field
 
 from plait.errors import ModelError
 from plait.language_models.llms import LLM
@@ -86,11 +87,15 @@ class Fake(BaseModel):
     remember: int | None = 100
     """How many of the last calls are remembered; None: all of them."""
 
-    _record: Record = PrivateAttr()
+    @cached_property
+    def _record(
+        self,
+    ) -> Record:  # not a private attribute, which pydantic takes longer to look up than a fake to answer
+        return Record(self.remember)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._record = Record(self.remember)
+        _ = self._record  # made now: threads that both found it missing would each count for themselves
 
     @property
     def calls(self) -> list[Call]:

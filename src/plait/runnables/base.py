@@ -433,11 +433,17 @@ class Runnable(Generic[Input, Output]):
 
     def _calls(self) -> Callable[[Any], Any]:
         """What a sequence calls for this step when nothing is configured and nobody listens."""
-        return self.invoke
+        if cast(Any, type(self)).invoke is not Runnable[Any, Any].invoke:
+            return self.invoke
+        hook = self._invoke
+        return lambda value: hook(value, None)
 
     def _acalls(self) -> Callable[[Any], Awaitable[Any]]:
         """What a sequence calls for this step when nothing is configured and nobody listens."""
-        return self.ainvoke
+        if cast(Any, type(self)).ainvoke is not Runnable[Any, Any].ainvoke:
+            return self.ainvoke
+        hook = self._ainvoke
+        return lambda value: hook(value, None)
 
     @property
     def _barrier(self) -> bool:
@@ -791,7 +797,7 @@ class RunnableSequence(_Node[Input, Output]):
         for step in rest:
             runnable: Any = coerce_to_runnable(step)
             flat = type(runnable) is RunnableSequence and not runnable.name
-            added.extend(runnable.steps if flat else [runnable])
+            added += runnable.steps if flat else [runnable]
         for before, step in zip((joined[-1] if joined else None, *added), added, strict=False):
             keys = _fit(before, step, keys)
         inline = inline and all(step._inline for step in added)
