@@ -206,8 +206,12 @@ class Leftovers:
         finally:
             sys.set_asyncgen_hooks(*hooks)
             alive = [generator for known in started if (generator := known()) is not None]
-            open_ones = [generator for generator in alive if generator.ag_frame is not None]
+            open_ones = [each for each in alive if each.ag_frame is not None and each.ag_code.co_name != _OF_THE_LOOP]
             self.found += [f"the async generator {_place(generator.ag_code)} was left open" for generator in open_ones]
+
+
+_OF_THE_LOOP = "_keep_until_the_end"
+"""The generator by which a provider's connections hear that a loop ends: the loop's own, which closes it then."""
 
 
 def _call(hook: Callable[[Any], Any] | None, generator: AsyncGeneratorType[Any, Any]) -> None:
