@@ -154,10 +154,22 @@ def _parallel(model: Any, screen: _Screen) -> None:
     combined = RunnableMap[Any]({"joke": chain1, "poem": chain2})
     alone = [_timed(name, chain) for name, chain in (("chain1", chain1), ("chain2", chain2))]
     together = _timed("combined", combined)
-    screen.note(
-        f"one after the other {sum(alone):.2f} s, together {together:.2f} s: "
-        + ("they ran together" if together < sum(alone) else "this machine had no room for both at once")
-    )
+    screen.note(f"one after the other {sum(alone):.2f} s, together {together:.2f} s")
+    spans = _spans(combined)
+    said = ", ".join(f"the {key} from {first:.2f} s to {last:.2f} s" for key, (first, last) in spans.items())
+    overlap = max(first for first, _ in spans.values()) < min(last for _, last in spans.values())
+    screen.note(f"streamed: {said}: they {'ran together' if overlap else 'did not overlap on this machine'}")
+
+
+def _spans(combined: Chain) -> dict[str, tuple[float, float]]:
+    """When the first and the last token of each branch came."""
+    started = perf_counter()
+    spans: dict[str, tuple[float, float]] = {}
+    for chunk in combined.stream({"topic": "bears"}):
+        for key in chunk:
+            now = perf_counter() - started
+            spans[key] = spans.get(key, (now, now))[0], now
+    return spans
 
 
 def _timed(name: str, chain: Chain) -> float:
