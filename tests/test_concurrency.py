@@ -220,8 +220,9 @@ def test_gather_is_stopped_by_the_first_failure() -> None:
 def test_interrupt_waits_for_what_runs() -> None:
     """KeyboardInterrupt while the caller waits: nothing more is begun, what runs is waited for, and it goes on up."""
     code = """if True:
-        import _thread, sys, threading, time
+        import _thread, signal, sys, threading, time
         from plait.runnables import RunnableLambda
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         begun, ended = [], []
         def work(number):
             begun.append(number)

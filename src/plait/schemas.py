@@ -40,7 +40,7 @@ from typing import (
     get_origin,
 )
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel, create_model
+from pydantic import VERSION, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -135,8 +135,12 @@ class _TolerantSchema(GenerateJsonSchema):
         """Say nothing: about a default that no JSON can hold there is nothing to do."""
 
 
+# Before pydantic 2.14 a first use in two threads at once could meet a half-built model.
+_DEFER = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
+
+
 class _Schema(BaseModel):
-    model_config = ConfigDict(defer_build=True, protected_namespaces=(), serialize_by_alias=True)
+    model_config = ConfigDict(defer_build=_DEFER, protected_namespaces=(), serialize_by_alias=True)
 
     @classmethod
     def schema(cls, by_alias: bool = True, ref_template: str = "#/definitions/{model}") -> dict[str, Any]:

@@ -462,3 +462,38 @@ def test_any_tree_ends_without_a_limit(tree: Any, verb: str, leaves: str) -> Non
         asyncio.run(_in_time(ASYNC[verb](chain, None, 3)))
 
     assert sorted(crowd.order) == sorted(in_sequence(tree) * (1 if verb in ONE_INPUT else 3))
+
+
+@given(trees | rough_trees, st.integers(1, 4), st.integers(0, 60), st.booleans(), st.sampled_from(["threads", "tasks"]))
+def test_tree_that_is_cancelled_anywhere_leaves_nothing(
+    tree: Any, limit: int, turns: int, streams: bool, leaves: str
+) -> None:
+    """P04: wherever a call is cancelled, its leaf calls have ended when it has, and the limit around it is whole again."""
+    crowd = Crowd(limit)
+    chain = built(tree, crowd.leaf if leaves == "threads" else crowd.aleaf, "async")
+
+    async def outer(_: object) -> list[int]:
+        task = asyncio.ensure_future(_all(chain.astream(0)) if streams else chain.ainvoke(0))
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert crowd.inside == 0
+        together = asyncio.Barrier(limit)
+        return await RunnableLambda(lambda number: _met(together, number)).abatch(range(limit))
+
+    async def main() -> None:
+        assert await RunnableLambda(outer).ainvoke(0, {"max_concurrency": limit}) == list(range(limit))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(_in_time_alone(main()))
+
+
+async def _met(together: asyncio.Barrier, number: int) -> int:
+    async with together:
+        return number
+
+
+async def _in_time_alone(call: Any) -> None:
+    async with asyncio.timeout(SOON / 3):
+        await call
