@@ -69,7 +69,24 @@ class MissingVariableError(PromptError, KeyError):
 
 
 class OutputParserException(PlaitError, ValueError):
-    """A parser cannot read the output of a model."""
+    """A parser cannot read the output of a model.
+
+    ``llm_output`` is that output, and ``observation`` what a model may be told of it, if it is to be (``send_to_llm``).
+    """
+
+    def __init__(
+        self,
+        error: object = "",
+        observation: str | None = None,
+        llm_output: str | None = None,
+        send_to_llm: bool = False,
+    ) -> None:
+        if send_to_llm and (observation is None or llm_output is None):
+            raise ValueError("send_to_llm needs an observation and the llm_output that it is about")
+        super().__init__(error)
+        self.observation = observation
+        self.llm_output = llm_output
+        self.send_to_llm = send_to_llm
 
 
 class ModelError(PlaitError, RuntimeError):

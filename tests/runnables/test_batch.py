@@ -451,11 +451,27 @@ def test_nested_fan_outs_never_wait_for_each_other(batch: Any, config: Any) -> N
     assert len(batch(nested(5), range(6), config)) == 6
 
 
-def test_number_of_threads_is_bounded() -> None:
-    """P28: however deep the nesting, the pool has at most 64 threads."""
-    nested(5).batch(range(50), {"max_concurrency": 1000})
+THREADS = """
+import asyncio, threading
+from plait.runnables import RunnableLambda, RunnableParallel
 
-    assert sum(thread.name == "plait" for thread in threading.enumerate()) <= 64
+def nested(levels):
+    leaf = RunnableLambda(lambda value: threading.Event().wait(0.001))
+    return leaf if not levels else RunnableParallel(a=nested(levels - 1), b=nested(levels - 1))
+
+nested(5).batch(range(20), {"max_concurrency": 1000})
+print(threading.active_count() <= 65)
+asyncio.run(nested(2).abatch(range(100), {"max_concurrency": 1000}))
+print(threading.active_count() <= 65)
+"""
+
+
+def test_number_of_threads_is_bounded() -> None:
+    """P28: however deep the nesting, and in both colours, the pool has at most 64 threads, besides the main one."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=False, env=environment)
+
+    assert (done.stdout, done.stderr) == ("True\nTrue\n", "")
 
 
 def test_threads_are_used_again() -> None:

@@ -450,6 +450,9 @@ def test_what_is_no_dict_is_refused_at_the_call(call: str, config: Any) -> None:
         ("recursion_limit", "25"),
         ("max_concurrency", 0),
         ("max_concurrency", -3),
+        ("timeout", 0),
+        ("timeout", -5),
+        ("timeout", "5"),
     ],
 )
 def test_value_of_the_wrong_type_is_refused_at_the_call(call: str, key: str, value: Any) -> None:

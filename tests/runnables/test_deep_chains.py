@@ -100,7 +100,19 @@ def test_long_stream_near_the_end_of_the_stack() -> None:
     assert down(sys.getrecursionlimit() - 400) == [200]
 
 
-def test_error_passes_five_thousand_steps(run: Any) -> None:
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="tasks can be eager from CPython 3.12 on")
+def test_long_stream_on_a_loop_whose_tasks_start_at_once() -> None:
+    """P60: where tasks begin on the stack of their maker, a long chain still goes on on another one."""
+    chain = RunnableSequence(*[STEPS["generators"]() for _ in range(1_000)])
+
+    async def main() -> list[int]:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]  # 3.12
+        return [chunk async for chunk in chain.astream(0)]
+
+    assert asyncio.run(main()) == [1_000]
+
+
+def test_error_passes_a_thousand_steps(run: Any) -> None:
     """P60: what the first of many steps raises reaches the caller as it is."""
     error = LookupError("mine")
 

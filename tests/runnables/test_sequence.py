@@ -210,6 +210,15 @@ def test_unknown_operand_is_refused(operand: Any, side: str) -> None:
     assert ("None" if operand is None else type(operand).__name__) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "join", [lambda step: step | RunnablePassthrough, lambda step: step | {"a": RunnablePassthrough}]
+)
+def test_class_of_a_runnable_is_no_step(join: Any) -> None:
+    """Where an instance was meant, the class is refused when the chain is built, with what to write."""
+    with pytest.raises(TypeError, match=r"the class RunnablePassthrough: write RunnablePassthrough\(\.\.\.\)"):
+        join(named("a"))
+
+
 def test_refusal_does_not_show_the_operand() -> None:
     """The message names the type of what came, since its repr may hold a secret."""
     with pytest.raises(TypeError) as caught:

@@ -688,8 +688,12 @@ _BRIDGES: Final[tuple[tuple[str, str, Any], ...]] = (
 # ----------------------------------------------------------------------------------------------- what | takes and gives
 
 
-def _is_operand(other: object) -> bool:
-    return isinstance(other, Runnable | Mapping) or callable(other)
+def _is_operand(other: Any) -> bool:
+    if isinstance(other, type) and issubclass(other, Runnable):
+        raise TypeError(
+            f"a chain is joined with instances, got the class {other.__name__}: write {other.__name__}(...)"
+        )
+    return isinstance(other, Runnable | Mapping) or callable(cast(object, other))
 
 
 _ACCEPTED: Final = "a Runnable, a function (plain, async or a generator), or a dict of them"
@@ -716,7 +720,7 @@ def coerce_to_runnable(thing: object) -> Runnable[Any, Any]:
         return cast("Runnable[Any, Any]", thing)
     if isinstance(thing, Mapping):
         return RunnableParallel(cast("Mapping[str, Any]", thing))
-    if callable(thing):
+    if _is_operand(thing):
         function = cast("Callable[..., Any]", thing)
         return RunnableGenerator(function) if kind_of(function) in ("gen", "agen") else RunnableLambda(function)
     raise TypeError(f"expected {_ACCEPTED}; got {_described(thing)}")

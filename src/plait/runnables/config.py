@@ -32,7 +32,7 @@ class RunnableConfig(TypedDict, total=False):
         it. Without it a batch runs 16 items at once.
     recursion_limit: how deep functions may go on returning runnables (25).
     configurable: values for configurable fields, and for your own functions.
-    timeout: seconds; kept for nested calls.
+    timeout: seconds; handed down for your own functions to read: no verb enforces it yet.
     """
 
     tags: list[str]
@@ -73,6 +73,9 @@ def _check(config: Any) -> None:
         limit = given.get(key)
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise ConfigError(f"config[{key!r}] must be a whole number of at least 1, got {limit!r}")
+    seconds = given.get("timeout")
+    if seconds is not None and (not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0):
+        raise ConfigError(f"config['timeout'] must be a number of seconds above 0, got {seconds!r}")
     for key, kind in _CONTAINERS:
         value = given.get(key)
         if value is not None and not isinstance(value, kind):
