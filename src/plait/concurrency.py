@@ -1230,8 +1230,9 @@ async def ahop(chunks: AsyncIterator[T]) -> AsyncGenerator[T, None]:  # twin: a 
     """The same stream, pulled on the stack of another task, which does nothing unasked."""
     import asyncio
 
+    # never by the loop's task factory: one that starts its tasks at once would start them on this very stack
     context, loop = copy_context(), asyncio.get_running_loop()
-    while (chunk := await loop.create_task(_anext(chunks), context=context)) is not _END:
+    while (chunk := await asyncio.Task(_anext(chunks), loop=loop, context=context)) is not _END:
         yield cast(T, chunk)
 
 
