@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableSequence as TheirSequence
 
 from benchmarks.timing import Row, aseconds, at_most, seconds
 from plait import RunnableLambda, RunnableSequence
+from plait.callbacks import BaseCallbackHandler
 
 STEPS = 10
 
@@ -35,14 +36,12 @@ async def abare() -> int:
     return number
 
 
-class Listener:
-    """A handler that does nothing."""
+class Pass(BaseCallbackHandler):
+    """A handler that has methods which do nothing when it is told that a chain starts or ends."""
 
-    def on_run_start(self, run: Any) -> None: ...
+    def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None: ...
 
-    def on_run_chunk(self, run: Any, chunk: Any) -> None: ...
-
-    def on_run_end(self, run: Any) -> None: ...
+    def on_chain_end(self, outputs: Any, **kwargs: Any) -> None: ...
 
 
 def rows() -> list[Row]:
@@ -50,15 +49,31 @@ def rows() -> list[Row]:
     aours = RunnableSequence(*[RunnableLambda(aincrease) for _ in range(STEPS)])
     theirs = TheirSequence(*[Theirs(increase) for _ in range(STEPS)])
     atheirs = TheirSequence(*[Theirs(aincrease) for _ in range(STEPS)])
-    watched: Any = {"callbacks": [Listener()]}
-    plain, loop, peer, seen = seconds(
-        lambda: ours.invoke(0), bare, lambda: theirs.invoke(0), lambda: ours.invoke(0, watched), times=200
+    watched: Any = {"callbacks": [BaseCallbackHandler()]}
+    told: Any = {"callbacks": [Pass()]}
+    plain, loop, peer, seen, heard = seconds(
+        lambda: ours.invoke(0),
+        bare,
+        lambda: theirs.invoke(0),
+        lambda: ours.invoke(0, watched),
+        lambda: ours.invoke(0, told),
+        times=200,
     )
-    aplain, aloop, apeer = aseconds(lambda: aours.ainvoke(0), abare, lambda: atheirs.ainvoke(0), times=200)
+    aplain, aloop, apeer, aseen = aseconds(
+        lambda: aours.ainvoke(0), abare, lambda: atheirs.ainvoke(0), lambda: aours.ainvoke(0, watched), times=200
+    )
     return [
         at_most("10 function steps, invoke", plain, "bare loop", loop, 8),
         at_most("10 function steps, ainvoke", aplain, "bare awaits", aloop, 8),
         at_most("10 function steps, invoke", plain, "langchain-core", peer, 1 / 100),
         at_most("10 function steps, ainvoke", aplain, "langchain-core", apeer, 1 / 100),
         at_most("10 function steps, invoke, one no-op handler", seen, "langchain-core, none", peer, 1 / 20),
+        at_most("10 function steps, ainvoke, one no-op handler", aseen, "langchain-core, none", apeer, 1 / 20),
+        at_most(
+            "10 function steps, invoke, a handler told of each start and end",
+            heard,
+            "langchain-core, none",
+            peer,
+            1 / 10,
+        ),
     ]

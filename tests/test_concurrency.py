@@ -47,6 +47,14 @@ async def asame(value: Any) -> Any:
     return value
 
 
+def same_item(_index: int, item: Any) -> Any:
+    return item
+
+
+async def asame_item(_index: int, item: Any) -> Any:
+    return await asame(item)
+
+
 async def astream(*values: Any) -> AsyncIterator[Any]:
     for value in values:
         await asyncio.sleep(0)
@@ -149,15 +157,15 @@ def test_gather_is_a_list_comprehension(count: int, width: int, limit: int | Non
     """gather and agather give call(item) for each item, in order, whatever the width and the permits."""
     permits = limit and Permits(limit)
 
-    assert gather(same, range(count), width, permits or None) == list(range(count))
-    assert asyncio.run(agather(asame, iter(range(count)), width, permits or None)) == list(range(count))
+    assert gather(same_item, range(count), width, permits or None) == list(range(count))
+    assert asyncio.run(agather(asame_item, iter(range(count)), width, permits or None)) == list(range(count))
 
 
 def test_permits_are_given_back() -> None:
     """After gather, whether it failed or not, as many permits are free as before."""
     permits = Permits(4)
 
-    def fail_at_5(number: int) -> int:
+    def fail_at_5(_index: int, number: int) -> int:
         return 1 // (number - 5)
 
     for items in (range(5), range(20)):
@@ -172,7 +180,7 @@ async def test_permits_are_given_back_by_tasks() -> None:
     """After agather, whether it failed, was cancelled or not, as many permits are free as before."""
     permits = Permits(4)
 
-    async def fail_at_5(number: int) -> int:
+    async def fail_at_5(_index: int, number: int) -> int:
         await asyncio.sleep(0)
         return 1 // (number - 5)
 
@@ -192,7 +200,7 @@ async def test_tasks_are_as_many_as_there_is_work_for() -> None:
     """agather starts no strand for which there is no item: permits are left for those who can use them."""
     permits, free = Permits(3), []
 
-    async def look(_: object) -> None:
+    async def look(_index: int, _: object) -> None:
         for _turn in range(3):
             await asyncio.sleep(0)
             taken = [permits.take() for _ in range(3)]
@@ -208,7 +216,7 @@ def test_gather_is_stopped_by_the_first_failure() -> None:
     """After a failure no item is begun, and the first exception is raised, not a group."""
     begun: list[int] = []
 
-    def work(number: int) -> None:
+    def work(_index: int, number: int) -> None:
         begun.append(number)
         raise LookupError(number)
 
@@ -393,8 +401,10 @@ async def test_sync_transform_reads_an_async_stream() -> None:
 
 
 SYNC_ON_A_LOOP = {
-    "gather": lambda permits: gather(same, [1, 2, 3], 2, permits),
-    "as_completed": lambda permits: list(as_completed(same, [1, 2, 3], 2, permits, window=2, ordered=True, lent=False)),
+    "gather": lambda permits: gather(same_item, [1, 2, 3], 2, permits),
+    "as_completed": lambda permits: list(
+        as_completed(same_item, [1, 2, 3], 2, permits, window=2, ordered=True, lent=False)
+    ),
     "fan_in": lambda permits: list(fan_in([(key, iter([1, 2])) for key in "ab"], permits)),
     "tee": lambda permits: [list(branch) for branch in tee(iter([1, 2]), 2, same, permits)],
 }
@@ -560,7 +570,7 @@ def test_tee_in_threads_loses_nothing() -> None:
 def test_as_completed_gives_each_once(window: int, limit: int | None, ordered: bool, lent: bool) -> None:
     """Each item's output comes once, under its index; with ordered, by index."""
     permits = (limit and Permits(limit)) or None
-    found = list(as_completed(same, iter(range(50)), 3, permits, window=window, ordered=ordered, lent=lent))
+    found = list(as_completed(same_item, iter(range(50)), 3, permits, window=window, ordered=ordered, lent=lent))
 
     assert sorted(found) == [(number, number) for number in range(50)]
     assert not ordered or found == sorted(found)
@@ -574,7 +584,7 @@ async def test_aas_completed_gives_each_once(window: int, limit: int | None, ord
     """Each item's output comes once, under its index; with ordered, by index."""
     permits = (limit and Permits(limit)) or None
     found = await acollect(
-        aas_completed(asame, astream(*range(50)), 3, permits, window=window, ordered=ordered, lent=lent)
+        aas_completed(asame_item, astream(*range(50)), 3, permits, window=window, ordered=ordered, lent=lent)
     )
 
     assert sorted(found) == [(number, number) for number in range(50)]
@@ -650,7 +660,7 @@ def test_closed_fan_ins_start_nothing() -> None:
     source = (pulled.append(number) for number in range(3))
     with (
         closing(fan_in([(0, source)], None)),
-        closing(as_completed(same, source, 2, None, window=2, ordered=True, lent=False)),
+        closing(as_completed(same_item, source, 2, None, window=2, ordered=True, lent=False)),
     ):
         pass
     assert pulled == []
@@ -664,7 +674,7 @@ async def test_closed_async_fan_ins_start_nothing() -> None:
         pulled.append(1)
         yield 1
 
-    lazy = aas_completed(asame, source(), 2, None, window=2, ordered=True, lent=False)
+    lazy = aas_completed(asame_item, source(), 2, None, window=2, ordered=True, lent=False)
     async with aclosing(afan_in([(0, source())], None)), aclosing(lazy):
         pass
     assert pulled == []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from plait import LocalServer
+from plait import ChatOpenAI, Document, LocalServer, Runnable
 
 FROM_PROMPT_TO_ASYNC_BATCH = [
     "from plait import ChatPromptTemplate, ChatOpenAI",
@@ -107,3 +108,108 @@ async def test_cells_on_parallelism() -> None:
     assert [type(value).__name__ for value in values[1:3]] == ["AIMessage", "AIMessage"]
     assert list(values[3]) == ["joke", "poem"]
     assert all(message.content for message in values[3].values())
+
+
+# ------------------------------------------------------------------------------------- the section on astream_log
+
+INTERMEDIATE_STEPS = (
+    'template = """Answer the question based only on the following context:\n{context}\n\nQuestion: {question}\n"""\n'
+    "prompt = ChatPromptTemplate.from_template(template)\n"
+    "retrieval_chain = (\n"
+    '    {"context": retriever.with_config(run_name=\'Docs\'), "question": RunnablePassthrough()}\n'
+    "    | prompt \n"
+    "    | model \n"
+    "    | StrOutputParser()\n"
+    ")"
+)
+PATCHES = (
+    "async for chunk in retrieval_chain.astream_log(\"where did harrison work?\", include_names=['Docs']):\n"
+    "    print(chunk)"
+)
+STATES = PATCHES.replace("['Docs']", "['Docs'], diff=False")
+IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(\+00:00)?")
+
+# What the notebook prints, with the ids and times blotted out. `Document` also shows its empty metadata, or not.
+FIRST_PATCHES = """\
+RunLogPatch({'op': 'replace',
+  'path': '',
+  'value': {'final_output': None,
+            'id': ID,
+            'logs': {},
+            'streamed_output': []}})
+RunLogPatch({'op': 'add',
+  'path': '/logs/Docs',
+  'value': {'end_time': None,
+            'final_output': None,
+            'id': ID,
+            'metadata': {},
+            'name': 'Docs',
+            'start_time': TIME,
+            'streamed_output_str': [],
+            'tags': ['map:key:context', 'FAISS'],
+            'type': 'retriever'}})
+RunLogPatch({'op': 'add',
+  'path': '/logs/Docs/final_output',
+  'value': {'documents': [Document(page_content='harrison worked at kensho')]}},
+ {'op': 'add',
+  'path': '/logs/Docs/end_time',
+  'value': TIME})
+RunLogPatch({'op': 'add', 'path': '/streamed_output/-', 'value': '"""
+FIRST_STATES = """\
+RunLog({'final_output': None,
+ 'id': ID,
+ 'logs': {},
+ 'streamed_output': []})
+RunLog({'final_output': None,
+ 'id': ID,
+ 'logs': {'Docs': {'end_time': None,
+                   'final_output': None,
+                   'id': ID,
+                   'metadata': {},
+                   'name': 'Docs',
+                   'start_time': TIME,
+                   'streamed_output_str': [],
+                   'tags': ['map:key:context', 'FAISS'],
+                   'type': 'retriever'}},
+ 'streamed_output': []})
+RunLog({'final_output': None,
+ 'id': ID,
+ 'logs': {'Docs': {'end_time': TIME,
+                   'final_output': {'documents': [Document(page_content='harrison worked at kensho')]},
+                   'id': ID,"""
+
+
+class Kensho(Runnable[str, list[Document]]):
+    """A retriever that knows one thing, in place of the notebook's vector store."""
+
+    _kind: ClassVar[str] = "retriever"
+
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> list[Document]:
+        return [Document(page_content="harrison worked at kensho")]
+
+
+@pytest.mark.usefixtures("openai_at_home")
+async def test_cells_on_intermediate_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    """The two cells on astream_log print what the notebook prints, in shape and order; then come the tokens."""
+    names: dict[str, Any] = {
+        "retriever": Kensho().with_config(tags=["FAISS"]),
+        "model": ChatOpenAI(max_tokens=12, temperature=0),
+    }
+    await cell("from plait import ChatPromptTemplate, StrOutputParser, RunnablePassthrough", names)
+    await cell(INTERMEDIATE_STEPS, names)
+
+    await cell(PATCHES, names)
+    patches = capsys.readouterr().out
+    assert _blotted(patches).startswith(FIRST_PATCHES)
+    assert patches.count("'/streamed_output/-'") > 3
+
+    await cell(STATES, names)
+    states = _blotted(capsys.readouterr().out)
+    assert states.startswith(FIRST_STATES)
+    assert states.count("RunLog(") > 6
+
+
+def _blotted(printed: str) -> str:
+    """Without what differs from one time to the next; on one line where a value fits on one, as in the notebook."""
+    return TIMES.sub("TIME", IDS.sub("ID", printed)).replace("'ID'", "ID").replace("'TIME'", "TIME")

@@ -6,11 +6,20 @@ pydantic nor anything that talks to a network.
 
 from __future__ import annotations
 
+from os import environ as _environ
 from typing import TYPE_CHECKING, Final
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from plait.callbacks import AsyncCallbackHandler as AsyncCallbackHandler
+    from plait.callbacks import BaseCallbackHandler as BaseCallbackHandler
+    from plait.callbacks import StdOutCallbackHandler as StdOutCallbackHandler
+    from plait.callbacks import StreamingStdOutCallbackHandler as StreamingStdOutCallbackHandler
+    from plait.callbacks import UsageMetadataCallbackHandler as UsageMetadataCallbackHandler
+    from plait.callbacks import adispatch_custom_event as adispatch_custom_event
+    from plait.callbacks import dispatch_custom_event as dispatch_custom_event
+    from plait.callbacks import get_usage_metadata_callback as get_usage_metadata_callback
     from plait.documents import Document as Document
     from plait.embeddings import DeterministicFakeEmbedding as DeterministicFakeEmbedding
     from plait.embeddings import Embeddings as Embeddings
@@ -29,6 +38,9 @@ if TYPE_CHECKING:
     from plait.errors import PlaitError as PlaitError
     from plait.errors import PromptError as PromptError
     from plait.errors import RecursionLimitError as RecursionLimitError
+    from plait.graphs import Edge as Edge
+    from plait.graphs import Graph as Graph
+    from plait.graphs import Node as Node
     from plait.language_models import LLM as LLM
     from plait.language_models import BaseChatModel as BaseChatModel
     from plait.language_models import BaseLanguageModel as BaseLanguageModel
@@ -152,6 +164,7 @@ if TYPE_CHECKING:
     from plait.runnables import ensure_config as ensure_config
     from plait.runnables import merge_configs as merge_configs
     from plait.runnables import patch_config as patch_config
+    from plait.stream_plan import StreamReport as StreamReport
     from plait.testing import ASYNC_MODES as ASYNC_MODES
     from plait.testing import LAWS as LAWS
     from plait.testing import SYNC_MODES as SYNC_MODES
@@ -162,6 +175,19 @@ if TYPE_CHECKING:
     from plait.testing import Finding as Finding
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import check_runnable as check_runnable
+    from plait.tracers import ConsoleCallbackHandler as ConsoleCallbackHandler
+    from plait.tracers import ConsoleTracer as ConsoleTracer
+    from plait.tracers import JsonLinesTracer as JsonLinesTracer
+    from plait.tracers import OpenTelemetryTracer as OpenTelemetryTracer
+    from plait.tracers import get_debug as get_debug
+    from plait.tracers import set_debug as set_debug
+    from plait.watching.events import CustomStreamEvent as CustomStreamEvent
+    from plait.watching.events import StandardStreamEvent as StandardStreamEvent
+    from plait.watching.events import StreamEvent as StreamEvent
+    from plait.watching.log import LogEntry as LogEntry
+    from plait.watching.log import RunLog as RunLog
+    from plait.watching.log import RunLogPatch as RunLogPatch
+    from plait.watching.log import RunState as RunState
 
 __all__ = [
     "ASYNC_MODES",
@@ -175,6 +201,8 @@ __all__ = [
     "AIMessageChunk",
     "AIMessagePromptTemplate",
     "AnyMessage",
+    "AsyncCallbackHandler",
+    "BaseCallbackHandler",
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseGenerationOutputParser",
@@ -202,11 +230,15 @@ __all__ = [
     "ChatResult",
     "ConfigError",
     "ConformanceError",
+    "ConsoleCallbackHandler",
+    "ConsoleTracer",
     "Content",
     "ContentBlock",
+    "CustomStreamEvent",
     "DeterministicFakeEmbedding",
     "Document",
     "EchoChatModel",
+    "Edge",
     "Embeddings",
     "EmptyStreamError",
     "ExampleSelector",
@@ -225,18 +257,21 @@ __all__ = [
     "Generation",
     "GenerationChunk",
     "GenericFakeChatModel",
+    "Graph",
     "HumanMessage",
     "HumanMessageChunk",
     "HumanMessagePromptTemplate",
     "ImageContentBlock",
     "InputTokenDetails",
     "InvalidToolCall",
+    "JsonLinesTracer",
     "LLMResult",
     "LanguageModelInput",
     "LanguageModelLike",
     "LanguageModelOutput",
     "LocalModelError",
     "LocalServer",
+    "LogEntry",
     "MessageError",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
@@ -245,9 +280,11 @@ __all__ = [
     "MissingVariableError",
     "ModelConnectionError",
     "ModelError",
+    "Node",
     "NonStandardContentBlock",
     "OpenAI",
     "OpenAIEmbeddings",
+    "OpenTelemetryTracer",
     "OutputParserException",
     "OutputTokenDetails",
     "ParrotFakeChatModel",
@@ -257,6 +294,9 @@ __all__ = [
     "PromptValue",
     "RecursionLimitError",
     "RouterRunnable",
+    "RunLog",
+    "RunLogPatch",
+    "RunState",
     "Runnable",
     "RunnableAssign",
     "RunnableBinding",
@@ -272,7 +312,12 @@ __all__ = [
     "RunnableSequence",
     "RunnableSerializable",
     "SimpleChatModel",
+    "StandardStreamEvent",
+    "StdOutCallbackHandler",
     "StrOutputParser",
+    "StreamEvent",
+    "StreamReport",
+    "StreamingStdOutCallbackHandler",
     "StringPromptTemplate",
     "StringPromptValue",
     "SystemMessage",
@@ -284,8 +329,10 @@ __all__ = [
     "ToolMessage",
     "ToolMessageChunk",
     "UsageMetadata",
+    "UsageMetadataCallbackHandler",
     "acheck_runnable",
     "add_usage",
+    "adispatch_custom_event",
     "batches",
     "chain",
     "check_runnable",
@@ -296,9 +343,12 @@ __all__ = [
     "create_image_block",
     "create_text_block",
     "current_config",
+    "dispatch_custom_event",
     "ensure_config",
     "filter_messages",
     "get_buffer_string",
+    "get_debug",
+    "get_usage_metadata_callback",
     "init_chat_model",
     "invalid_tool_call",
     "local_server",
@@ -311,6 +361,7 @@ __all__ = [
     "messages_from_dict",
     "messages_to_dict",
     "patch_config",
+    "set_debug",
     "tool_call",
     "tool_call_chunk",
     "trim_messages",
@@ -318,6 +369,16 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "plait.callbacks": (
+        "AsyncCallbackHandler",
+        "BaseCallbackHandler",
+        "StdOutCallbackHandler",
+        "StreamingStdOutCallbackHandler",
+        "UsageMetadataCallbackHandler",
+        "adispatch_custom_event",
+        "dispatch_custom_event",
+        "get_usage_metadata_callback",
+    ),
     "plait.documents": ("Document",),
     "plait.embeddings": (
         "DeterministicFakeEmbedding",
@@ -339,6 +400,11 @@ _MODULES: Final = {
         "PlaitError",
         "PromptError",
         "RecursionLimitError",
+    ),
+    "plait.graphs": (
+        "Edge",
+        "Graph",
+        "Node",
     ),
     "plait.language_models": (
         "LLM",
@@ -483,6 +549,7 @@ _MODULES: Final = {
         "merge_configs",
         "patch_config",
     ),
+    "plait.stream_plan": ("StreamReport",),
     "plait.testing": (
         "ASYNC_MODES",
         "LAWS",
@@ -494,6 +561,25 @@ _MODULES: Final = {
         "Finding",
         "acheck_runnable",
         "check_runnable",
+    ),
+    "plait.tracers": (
+        "ConsoleCallbackHandler",
+        "ConsoleTracer",
+        "JsonLinesTracer",
+        "OpenTelemetryTracer",
+        "get_debug",
+        "set_debug",
+    ),
+    "plait.watching.events": (
+        "CustomStreamEvent",
+        "StandardStreamEvent",
+        "StreamEvent",
+    ),
+    "plait.watching.log": (
+        "LogEntry",
+        "RunLog",
+        "RunLogPatch",
+        "RunState",
     ),
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
@@ -511,3 +597,15 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _trace_everything() -> None:
+    from plait.runs import ambient
+    from plait.tracers.console import ambient_tracer
+
+    if ambient is not None:
+        ambient.listener = ambient_tracer()
+
+
+if _environ.get("PLAIT_TRACE", "0") not in ("", "0"):
+    _trace_everything()

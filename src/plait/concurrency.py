@@ -41,6 +41,8 @@ from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from plait.notes import trim
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -64,6 +66,7 @@ __all__ = [
     "hop",
     "in_thread",
     "once",
+    "run_to_end",
     "tee",
 ]
 
@@ -432,7 +435,9 @@ class _Team:
 class _Crew(_Team):
     """An eager fan-out: threads, and the caller, do one item after the other until there are none."""
 
-    def __init__(self, call: Callable[[Any], Any], items: Iterable[Any], width: int, permits: Permits | None) -> None:
+    def __init__(
+        self, call: Callable[[int, Any], Any], items: Iterable[Any], width: int, permits: Permits | None
+    ) -> None:
         super().__init__(permits)
         self.call = call
         self.jobs = enumerate(items)
@@ -449,7 +454,7 @@ class _Crew(_Team):
             while (job := self.pull()) is not None:
                 if self.permits is not None:
                     self.recruit()  # somebody may have given a permit back
-                self.results[job[0]] = self.context.copy().run(self.call, job[1])
+                self.results[job[0]] = self.context.copy().run(self.call, *job)
                 if self.to_rest is not None:
                     self.to_rest.pause()
         except BaseException as error:
@@ -463,8 +468,8 @@ class _Crew(_Team):
             return job
 
 
-def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Permits | None) -> list[R]:
-    """``[call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
+def gather(call: Callable[[int, T], R], items: Iterable[T], width: int, permits: Permits | None) -> list[R]:
+    """``call(index, item)`` for all items, on at most ``width`` strands; the first exception is raised."""
     crew = _Crew(call, items, width, permits)
     try:
         crew.recruit()
@@ -472,6 +477,9 @@ def gather(call: Callable[[T], R], items: Iterable[T], width: int, permits: Perm
         crew.join()
         crew.raise_error()
         return [crew.results[index] for index in range(len(crew.results))]
+    except Exception as error:
+        trim(error)
+        raise
     finally:
         crew.forget()
 
@@ -480,7 +488,7 @@ class _Window(_Team):
     """A lazy fan-out: items are pulled only while fewer than ``size`` of them are pulled and not yet taken."""
 
     def __init__(
-        self, call: Callable[[Any], Any], items: Iterable[Any], permits: Permits | None, size: int, *, lent: bool
+        self, call: Callable[[int, Any], Any], items: Iterable[Any], permits: Permits | None, size: int, *, lent: bool
     ) -> None:
         super().__init__(permits)
         self.call = call
@@ -506,7 +514,7 @@ class _Window(_Team):
             job = self.pull()
             if job is None:
                 return False
-            result = self.context.copy().run(self.call, job[1])
+            result = self.context.copy().run(self.call, *job)
         except BaseException as error:
             self.fail(error)
             return False
@@ -554,7 +562,7 @@ class _Window(_Team):
 
 
 def as_completed(
-    call: Callable[[T], R],
+    call: Callable[[int, T], R],
     items: Iterable[T],
     width: int,
     permits: Permits | None,
@@ -563,7 +571,7 @@ def as_completed(
     ordered: bool,
     lent: bool,
 ) -> Generator[tuple[int, R], None, None]:
-    """``(index, call(item))`` as each is done, or in order; at most ``window`` items are pulled and not yet taken.
+    """``(index, call(index, item))`` as each is done, or in order; at most ``window`` items are pulled and not yet taken.
 
     ``lent``: the permits are this call's own, and its consumer needs none.
     """
@@ -588,6 +596,9 @@ def as_completed(
     team.end()
     try:
         team.raise_error()
+    except Exception as error:
+        trim(error)
+        raise
     finally:
         team.forget()
 
@@ -679,6 +690,21 @@ def hop(chunks: Iterator[T]) -> Generator[T, None, None]:
     context = copy_context()
     while (chunk := _elsewhere(partial(context.run, next, chunks, _END))) is not _END:
         yield cast(T, chunk)
+
+
+def run_to_end(work: Awaitable[R]) -> R:
+    """What a coroutine gives, run in a thread and on a loop of its own, where no loop of the caller's can run it."""
+    import asyncio
+
+    async def main() -> R:
+        return await work
+
+    context = copy_context()
+
+    def run() -> R:
+        return asyncio.run(main())
+
+    return _elsewhere(lambda: context.run(run))
 
 
 def _elsewhere(func: Callable[[], R]) -> R:
@@ -986,7 +1012,7 @@ class _Tasks:
             self.error = None  # the traceback holds this object
 
 
-_Call = Callable[[Any], Coroutine[Any, Any, Any]]
+_Call = Callable[[int, Any], Coroutine[Any, Any, Any]]
 _Items = Iterable[Any] | AsyncIterable[Any]
 
 
@@ -1039,7 +1065,7 @@ class _ACrew(_Tasks):
         while not self.stopped and (job := await self.source.pull()) is not None:
             if self.permits is not None and self.width > 1:
                 self.recruit()  # somebody may have given a permit back
-            self.results[job[0]] = await _Apart(self.context.copy(), self.call(job[1]))
+            self.results[job[0]] = await _Apart(self.context.copy(), self.call(*job))
             if self.permits is not None:
                 await self.permits.apause()
 
@@ -1054,12 +1080,12 @@ class _ACrew(_Tasks):
 
 
 async def agather(  # twin: tasks are awaited, threads are joined
-    call: Callable[[T], Coroutine[Any, Any, R]],
+    call: Callable[[int, T], Coroutine[Any, Any, R]],
     items: Iterable[T] | AsyncIterable[T],
     width: int,
     permits: Permits | None,
 ) -> list[R]:
-    """``[await call(item) for item in items]`` on at most ``width`` strands; the first exception is raised."""
+    """``await call(index, item)`` for all items, on at most ``width`` strands; the first exception is raised."""
     crew = _ACrew(call, items, min(width, length_hint(items, width)), permits)
     try:
         if crew.width > 1:
@@ -1068,7 +1094,11 @@ async def agather(  # twin: tasks are awaited, threads are joined
             await crew.work()
     finally:
         await crew.end()
-    crew.raise_error()
+    try:
+        crew.raise_error()
+    except Exception as error:
+        trim(error)
+        raise
     results, crew.results = crew.results, {}  # exceptions among them hold this frame
     return [results[index] for index in range(len(results))]
 
@@ -1104,7 +1134,7 @@ class _AWindow(_Tasks):
         if job is None:
             self.open -= 1
             return
-        self.ready[job[0]] = await _Apart(self.context.copy(), self.call(job[1]))
+        self.ready[job[0]] = await _Apart(self.context.copy(), self.call(*job))
         self.ring()
         if self.permits is not None:
             await self.permits.apause()
@@ -1117,7 +1147,7 @@ class _AWindow(_Tasks):
 
 
 async def aas_completed(  # twin: tasks are awaited, threads are joined
-    call: Callable[[T], Coroutine[Any, Any, R]],
+    call: Callable[[int, T], Coroutine[Any, Any, R]],
     items: Iterable[T] | AsyncIterable[T],
     width: int,
     permits: Permits | None,
@@ -1126,7 +1156,7 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
     ordered: bool,
     lent: bool,
 ) -> AsyncGenerator[tuple[int, R], None]:
-    """``(index, await call(item))`` as each is done, or in order; at most ``window`` items are pulled and not taken.
+    """``(index, await call(index, item))`` as each is done, or in order; at most ``window`` are pulled and not taken.
 
     ``lent``: the permits are this call's own, and its consumer needs none.
     """
@@ -1151,7 +1181,11 @@ async def aas_completed(  # twin: tasks are awaited, threads are joined
                 break
     finally:
         await team.end()
-    team.raise_error()
+    try:
+        team.raise_error()
+    except Exception as error:
+        trim(error)
+        raise
 
 
 class _AFunnel(_Tasks):

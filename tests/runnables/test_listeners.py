@@ -267,7 +267,12 @@ def test_listener_that_fails_disturbs_nobody(run: Any, caplog: pytest.LogCapture
     """What a listener raises is logged and changes neither the value nor what another listener hears."""
 
     class Broken:
-        def __getattr__(self, event: str) -> Any:
+        def on_run_start(self, run: Any) -> None:
+            raise RuntimeError("broken")
+
+        on_run_end = on_run_start
+
+        def on_run_chunk(self, run: Any, chunk: Any) -> None:
             raise RuntimeError("broken")
 
     listener = Listener()
@@ -313,7 +318,8 @@ def test_run_carries_what_the_call_said(run: Any) -> None:
     whole = next(each for each in listener.ended if each.parent is None)
     assert (whole.name, whole.id, whole.tags, whole.metadata) == ("mine", run_id, ["t"], {"k": 1})
     assert {each.name for each in listener.ended} == {"mine", "add_1", "double"}
-    assert all(each.tags == ["t"] and each.metadata == {"k": 1} for each in listener.ended)
+    assert all(each.metadata == {"k": 1} for each in listener.ended)
+    assert [each.tags for each in listener.started[1:]] == [["seq:step:1", "t"], ["seq:step:2", "t"]]
 
 
 def test_items_of_a_batch_have_their_own_runs() -> None:
@@ -333,6 +339,46 @@ class Vector(Runnable[int, int]):
 
     def batch(self, inputs: Any, config: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
         return [self.invoke(each) for each in inputs]
+
+
+@pytest.mark.parametrize("verb", ["batch", "abatch"])
+@pytest.mark.parametrize("vector", [Vector(), Vector().with_config(tags=["t"])], ids=["bare", "bound"])
+def test_items_of_a_batch_through_one_call_have_their_own_runs(verb: str, vector: Any) -> None:
+    """P64: where a step does all inputs in one call, the chain around it still is a run for each input."""
+    listener, alone = Listener(), Listener()
+    chain = RunnableLambda(add_1) | vector | double
+
+    done = getattr(chain, verb)([1, 2, 3], listener.config)
+    outputs = asyncio.run(done) if verb == "abatch" else done
+    for number in (1, 2, 3):
+        chain.invoke(number, alone.config)
+
+    assert outputs == chain.batch([1, 2, 3])
+    assert listener.pairs_up()
+    assert _records_but(listener, "Vector") == _records_but(alone, "Vector")  # what it does inside is its own affair
+
+
+def _records_but(listener: Listener, name: str) -> list[str]:
+    return sorted(_record(each) for each in listener.ended if each.name != name)
+
+
+def _record(run: Any) -> str:
+    return repr((run.name, run.parent and run.parent.name, run.tags, run.inputs, run.outputs))
+
+
+@pytest.mark.parametrize("verb", ["batch", "abatch"])
+def test_failed_item_of_an_own_batch_is_its_own_failure(verb: str) -> None:
+    """Of a batch in one call each input fails or succeeds on its own."""
+    listener = Listener()
+    chain = Vector() | (lambda number: 100 // (number - 20))
+
+    done = getattr(chain, verb)([1, 2, 3], listener.config, return_exceptions=True)
+    outputs = asyncio.run(done) if verb == "abatch" else done
+
+    assert [type(output) for output in outputs] == [int, ZeroDivisionError, int]
+    whole = {each.inputs: each.status for each in listener.ended if each.parent is None}
+    assert whole == {1: "success", 2: "error", 3: "success"}
+    assert listener.pairs_up()
 
 
 def test_endings_come_before_the_caller_goes_on(run: Any) -> None:

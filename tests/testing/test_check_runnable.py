@@ -248,7 +248,7 @@ class StartsNone(Upper):
 class NeverEnds(Upper):
     def _invoke(self, input: Any, config: Any, **kwargs: Any) -> Any:
         if config is not None:
-            Watch(self, "endless", input, config).__enter__()
+            Watch(self, input, config).__enter__()
         return input.upper()
 
 

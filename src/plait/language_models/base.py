@@ -20,6 +20,7 @@ from plait.concurrency import Permits, aclose_all, acollect, close_all
 from plait.errors import ConfigError, EmptyStreamError, ModelError
 from plait.merging import merge_all
 from plait.messages import AIMessage, AnyMessage, BaseMessage, MessageLikeRepresentation, count_tokens_approximately
+from plait.outputs import LLMResult
 from plait.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from plait.runnables import Runnable, RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
@@ -113,7 +114,25 @@ class BaseLanguageModel(RunnableSerializable[LanguageModelInput, Answer]):
     def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         raise NotImplementedError
 
+    # --------------------------------------------------------------------------------- what those who watch are told
+
+    def _told_input(self, input: Any) -> Any:
+        """The prompt, as the extension points and handlers take it."""
+        return self._read(input)
+
+    def _told_chunk(self, chunk: Any) -> Any:
+        """A chunk of the stream, as handlers take it."""
+        return self._piece(chunk)
+
+    def _told_result(self, output: Any) -> LLMResult:
+        """The answer, as handlers take it."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------------------------------------------------ hooks
+
+    @property
+    def _gathers(self) -> bool:
+        return True
 
     def _invoke(self, input: Any, config: Scope | None = None, *, stop: list[str] | None = None, **kwargs: Any) -> Any:
         prompt = self._read(input)

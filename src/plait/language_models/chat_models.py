@@ -99,7 +99,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         """The full results for several conversations: all generations of each, and what the model says beside them."""
         refuse_callbacks(callbacks)
 
-        def one(conversation: LanguageModelInput) -> ChatResult:
+        def one(_: int, conversation: LanguageModelInput) -> ChatResult:
             return self._ask(self._read(conversation), stop=stop, **kwargs)
 
         return _together(gather(one, messages, DEFAULT_CONCURRENCY, permits()))
@@ -114,7 +114,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         """The full results for several conversations: all generations of each, and what the model says beside them."""
         refuse_callbacks(callbacks)
 
-        async def one(conversation: LanguageModelInput) -> ChatResult:
+        async def one(_: int, conversation: LanguageModelInput) -> ChatResult:
             return await self._aask(self._read(conversation), stop=stop, **kwargs)
 
         return _together(await agather(one, messages, DEFAULT_CONCURRENCY, permits()))
@@ -168,6 +168,11 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
 
     def _piece(self, answer: Any) -> ChatGenerationChunk:
         return ChatGenerationChunk(message=chunk_of(answer))
+
+    def _told_result(self, output: Any) -> LLMResult:
+        return LLMResult(
+            generations=[[ChatGeneration(message=output)]], llm_output=dict(output.response_metadata) or None
+        )
 
     def _reader(self) -> Callable[[Any], Any]:
         run_id: str | None = None

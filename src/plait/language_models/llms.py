@@ -136,6 +136,9 @@ class BaseLLM(BaseLanguageModel[str]):
     def _piece(self, answer: Any) -> GenerationChunk:
         return GenerationChunk(text=answer)
 
+    def _told_result(self, output: Any) -> LLMResult:
+        return LLMResult(generations=[[Generation(text=output)]])
+
     def _reader(self) -> Callable[[Any], Any]:
         return self._text_of
 

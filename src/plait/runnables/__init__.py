@@ -18,10 +18,10 @@ from plait.runnables.base import (
     RunnablePassthrough,
     RunnablePick,
     RunnableSequence,
-    chain,
     coerce_to_runnable,
 )
 from plait.runnables.config import RunnableConfig, current_config, ensure_config, merge_configs, patch_config
+from plait.runnables.decorator import chain
 
 if TYPE_CHECKING:
     from plait.runnables.serializable import RunnableSerializable as RunnableSerializable

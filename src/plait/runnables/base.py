@@ -29,9 +29,10 @@ from collections.abc import (
 )
 from copy import copy
 from functools import cached_property
-from types import ModuleType
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
+from plait.anatomy import Anatomy, Part
 from plait.concurrency import (
     aas_completed,
     aclose_all,
@@ -53,6 +54,7 @@ from plait.concurrency import (
 from plait.errors import ChainError, EmptyStreamError
 from plait.inspection import awaitable, config_parameter, kind_of, name_of
 from plait.merging import merge_all
+from plait.notes import branch_of, culprit, frames_of, place, position_of, trim, values_in
 from plait.runnables.batches import (
     Rows,
     acaller,
@@ -67,17 +69,25 @@ from plait.runnables.batches import (
     permits_of,
     width_of,
 )
-from plait.runnables.config import RunnableConfig, configs_of_batch, enter, merge_configs, with_defaults
-from plait.runnables.own_verbs import SCOPED
+from plait.runnables.config import (
+    RunnableConfig,
+    configs_of_batch,
+    enter,
+    merge_configs,
+    with_defaults,
+)
+from plait.runnables.describing import Described, schemas
+from plait.runnables.own_verbs import BRIDGES, SCOPED, stream_by_verb
 from plait.runnables.stages import (
     Config,
+    Placed,
     Stage,
     achained,
     aeach_stage,
     aending,
     ahop_stage,
     ainside,
-    anoted,
+    at,
     atransform_of,
     avalue_stage,
     chained,
@@ -86,12 +96,13 @@ from plait.runnables.stages import (
     fused,
     hop_stage,
     inside,
-    noted,
     transform_of,
     unfused,
     value_stage,
 )
-from plait.runs import Scope, Watch, current, deeper, hand_out
+from plait.runnables.watchable import Watchable
+from plait.runnables.watched import awatched, awatched_batch, watched, watched_batch
+from plait.runs import UNKNOWN, Scope, Watch, current, deeper, hand_out
 from plait.signatures import chunk_types, function_types
 
 if TYPE_CHECKING:
@@ -104,15 +115,13 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Runnable(Generic[Input, Output]):
+class Runnable(Described, Watchable[Input], Generic[Input, Output]):
     """Something that can be invoked, streamed, batched and joined with others by ``|``.
 
     Subclass it and write ``invoke`` (and whichever of ``ainvoke``, ``stream``, ``astream``, ``transform``,
     ``atransform`` you can do better); everything else follows from what you wrote. Instances must not change after
     ``__init__``: a chain may be used by many threads and tasks at once.
     """
-
-    name: str | None
 
     # What a run of this node is called by those who watch.
     _kind: ClassVar[str] = "chain"
@@ -125,7 +134,7 @@ class Runnable(Generic[Input, Output]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for verb, hook, bridge in _BRIDGES:
+        for verb, hook, bridge in BRIDGES:
             if verb in vars(cls) and getattr(cls, hook) is getattr(Runnable, hook):
                 setattr(cls, hook, bridge)
         for verb, scoped in SCOPED.items():
@@ -137,36 +146,50 @@ class Runnable(Generic[Input, Output]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """The output for one input."""
         scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        if not scope.listeners:
-            return self._invoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        with Watch(self, self._kind, input, scope) as watch:
-            return watch.end(self._invoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+        try:
+            if scope is None:
+                return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            if not scope.listeners:
+                return self._invoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            with Watch(self, input, scope) as watch:
+                return watch.end(self._invoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+        except Exception as error:
+            trim(error)
+            raise
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """The output for one input."""
         scope = current.get() if config is None else enter(config)
-        if scope is None:
-            return await self._ainvoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        if not scope.listeners:
-            return await self._ainvoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
-        with Watch(self, self._kind, input, scope) as watch:
-            return watch.end(await self._ainvoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+        try:
+            if scope is None:
+                return await self._ainvoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            if not scope.listeners:
+                return await self._ainvoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            async with Watch(self, input, scope) as watch:
+                return watch.end(await self._ainvoke(input, watch.scope, **kwargs))  # type: ignore[no-any-return]  # a hook gives Output
+        except Exception as error:
+            trim(error)
+            raise
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """The output for one input in chunks, as they come; their sum (``plait.merge_all``) is what invoke gives.
 
         Closing the iterator ends the work at once: every ``finally`` above has run when ``close`` returns.
         """
-        return self.transform(once(input), config, **kwargs)
+        scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.listeners and self._hooked:
+            return watched(self, once(input), input, scope, self._opened_with(kwargs))
+        return self.transform(once(input), cast("RunnableConfig | None", scope), **kwargs)
 
     def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
         """The output for one input in chunks, as they come; their sum (``plait.merge_all``) is what ainvoke gives.
 
         Closing the iterator ends the work at once: every ``finally`` above has run when ``await aclose()`` returns.
         """
-        return self.atransform(aonce(input), config, **kwargs)
+        scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.listeners and self._hooked:
+            return awatched(self, aonce(input), input, scope, self._aopened_with(kwargs))
+        return self.atransform(aonce(input), cast("RunnableConfig | None", scope), **kwargs)
 
     def transform(
         self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -174,9 +197,8 @@ class Runnable(Generic[Input, Output]):
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
         if scope is not None and scope.listeners:
-            stream = self._watched(input, scope, kwargs)
-        else:
-            stream = self._transform(input, None if scope is None else scope.below(), **kwargs)
+            return watched(self, input, UNKNOWN, scope, self._opened_with(kwargs))
+        stream = self._transform(input, None if scope is None else scope.below(), **kwargs)
         return ending(stream, input) if hasattr(input, "throw") else stream
 
     def atransform(
@@ -185,32 +207,15 @@ class Runnable(Generic[Input, Output]):
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
         if scope is not None and scope.listeners:
-            stream = self._awatched(input, scope, kwargs)
-        else:
-            stream = self._atransform(input, None if scope is None else scope.below(), **kwargs)
+            return awatched(self, input, UNKNOWN, scope, self._aopened_with(kwargs))
+        stream = self._atransform(input, None if scope is None else scope.below(), **kwargs)
         return aending(stream, input) if hasattr(input, "athrow") else stream
 
-    def _watched(self, chunks: Iterator[Any], scope: Scope, kwargs: dict[str, Any]) -> Iterator[Any]:
-        with Watch(self, self._kind, None, scope) as watch:
-            seen = noted(chunks, watch.inputs)
-            stream = self._transform(seen, watch.scope, **kwargs)
-            try:
-                for chunk in stream:
-                    yield watch.chunk(chunk)
-            finally:
-                close_all([stream, seen])
+    def _opened_with(self, kwargs: dict[str, Any]) -> Callable[[Any, Scope], Iterator[Any]]:
+        return lambda chunks, scope: self._transform(chunks, scope, **kwargs)
 
-    async def _awatched(
-        self, chunks: AsyncIterator[Any], scope: Scope, kwargs: dict[str, Any]
-    ) -> AsyncGenerator[Any, None]:
-        with Watch(self, self._kind, None, scope) as watch:
-            seen = anoted(chunks, watch.inputs)
-            stream = self._atransform(seen, watch.scope, **kwargs)
-            try:
-                async for chunk in stream:
-                    yield watch.chunk(chunk)
-            finally:
-                await aclose_all([stream, seen])
+    def _aopened_with(self, kwargs: dict[str, Any]) -> Callable[[Any, Scope], AsyncIterator[Any]]:
+        return lambda chunks, scope: self._atransform(chunks, scope, **kwargs)
 
     @overload
     def batch(
@@ -248,7 +253,11 @@ class Runnable(Generic[Input, Output]):
         """
         whole, each = configs_of_batch(config, count_of(inputs))
         call = caller(self.invoke, whole, each is not None, kwargs, return_exceptions)
-        return gather(call, paired(inputs, each), width_of(whole), permits_of(whole))
+        try:
+            return gather(call, paired(inputs, each), width_of(whole), permits_of(whole))
+        except Exception as error:
+            trim(error)
+            raise
 
     @overload
     async def abatch(
@@ -284,7 +293,11 @@ class Runnable(Generic[Input, Output]):
         """
         whole, each = configs_of_batch(config, count_of(inputs))
         call = acaller(self.ainvoke, whole, each is not None, kwargs, return_exceptions)
-        return await agather(call, apaired(inputs, each), width_of(whole), permits_of(whole))
+        try:
+            return await agather(call, apaired(inputs, each), width_of(whole), permits_of(whole))
+        except Exception as error:
+            trim(error)
+            raise
 
     def batch_as_completed(
         self,
@@ -406,10 +419,12 @@ class Runnable(Generic[Input, Output]):
         return await in_thread(self._invoke, input, config, **kwargs)
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
-        yield self._invoke(self._sum(list(chunks)), config, **kwargs)
+        value = self._sum(list(chunks))
+        yield self._invoke(value, config, **kwargs)
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        yield await self._ainvoke(self._sum(await acollect(chunks)), config, **kwargs)
+        value = self._sum(await acollect(chunks))
+        yield await self._ainvoke(value, config, **kwargs)
 
     def _sum(self, chunks: list[Any]) -> Any:
         """The value of a stream that this node reads whole, or of its own."""
@@ -452,6 +467,12 @@ class Runnable(Generic[Input, Output]):
         return self._hooked and all(getattr(cls, hook) is getattr(Runnable, hook) for hook in _STREAMING_HOOKS)
 
     @property
+    def _gathers(self) -> bool:
+        """Whether this node reads its whole input before it does anything, even if it gives its output in chunks."""
+        cls: Any = type(self)
+        return cls._transform in (Runnable[Any, Any]._transform, stream_by_verb)
+
+    @property
     def _hooked(self) -> bool:
         """Whether the streaming verbs of this are those of Runnable, which do nothing but call its hooks."""
         cls: Any = type(self)
@@ -467,6 +488,11 @@ class Runnable(Generic[Input, Output]):
         """Whether this node does many inputs better in one call than one by one."""
         cls: Any = type(self)
         return any(getattr(cls, verb) is not getattr(Runnable, verb) for verb in ("batch", "abatch"))
+
+    @property
+    def _own_batch(self) -> bool:
+        """Whether a batch of this is a user's, which may know nothing of a list of configs."""
+        return self._own_verbs and self._vectorised
 
     # --------------------------------------------------------------------------------------------------- composing
 
@@ -566,123 +592,29 @@ class Runnable(Generic[Input, Output]):
         """This with a config; what a call says goes before it."""
         return RunnableBinding(self, config=merge_configs(config, kwargs))
 
+    def with_listeners(
+        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
+    ) -> RunnableBinding[Input, Output]:
+        """This with functions that are told of its own runs, not of those within: each gets the ``Run``.
+
+        They may be async, and may take the config as a second argument. A run that was cancelled is told to
+        ``on_cancelled``, or, without one, to ``on_error``.
+        """
+        return RunnableBinding(self).with_listeners(
+            on_start=on_start, on_end=on_end, on_error=on_error, on_cancelled=on_cancelled
+        )
+
+    def with_alisteners(
+        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
+    ) -> RunnableBinding[Input, Output]:
+        """As ``with_listeners``, which takes async functions as well."""
+        return self.with_listeners(on_start=on_start, on_end=on_end, on_error=on_error, on_cancelled=on_cancelled)
+
     def with_types(
         self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
     ) -> RunnableBinding[Input, Output]:
         """This with types of your own for its schemas."""
         return RunnableBinding(self, input_type=input_type, output_type=output_type)
-
-    # --------------------------------------------------------------------------------------------------- describing
-
-    def get_name(self, suffix: str | None = None) -> str:
-        """The name given to this, or that of its class; ``suffix`` is added in title case or after ``_``."""
-        name = getattr(self, "name", None) or type(self).__name__
-        if not suffix:
-            return name
-        return name + "_" + suffix.lower() if name[0].islower() else name + suffix[0].upper() + suffix[1:]
-
-    @property
-    def InputType(self) -> Any:
-        """The type of the input, where it is known: from the generic arguments of the class, or Any."""
-        return _generic_arguments(type(self))[0]
-
-    @property
-    def OutputType(self) -> Any:
-        """The type of the output, where it is known: from the generic arguments of the class, or Any."""
-        return _generic_arguments(type(self))[1]
-
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
-        """A pydantic model of the input, made from the structure of this."""
-        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Input"), self.InputType))
-
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
-        """A pydantic model of the output, made from the structure of this."""
-        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Output"), self.OutputType))
-
-    def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
-        """The JSON Schema of the input."""
-        return self.get_input_schema(config).model_json_schema()
-
-    def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
-        """The JSON Schema of the output."""
-        return self.get_output_schema(config).model_json_schema()
-
-    @property
-    def input_schema(self) -> type[BaseModel]:
-        """As ``get_input_schema()``."""
-        return self.get_input_schema()
-
-    @property
-    def output_schema(self) -> type[BaseModel]:
-        """As ``get_output_schema()``."""
-        return self.get_output_schema()
-
-    @property
-    def config_specs(self) -> list[Any]:
-        """The configurable fields of this and of what is in it."""
-        return []
-
-    def config_schema(self, *, include: Sequence[str] | None = None) -> type[BaseModel]:
-        """A pydantic model of the config keys in ``include``, and of ``configurable`` if there are such fields."""
-        from typing import get_type_hints
-
-        hints = get_type_hints(RunnableConfig)
-        unknown = [key for key in include or () if key not in hints]
-        if unknown:
-            raise ValueError(f"unknown config keys {unknown}; the keys are {', '.join(hints)}")
-        fields: dict[str, tuple[Any, Any]] = {key: (hints[key], None) for key in include or ()}
-        return cast("type[BaseModel]", _schemas().object_model(self.get_name("Config"), fields))
-
-    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> dict[str, Any]:
-        """The JSON Schema of the config."""
-        return self.config_schema(include=include).model_json_schema()
-
-    def __repr__(self) -> str:
-        return f"{self.get_name()}()"
-
-
-def _invoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
-    return self.invoke(input, config, **kwargs)
-
-
-async def _ainvoke_by_verb(self: Runnable[Any, Any], input: Any, config: Any, **kwargs: Any) -> Any:
-    return await self.ainvoke(input, config, **kwargs)
-
-
-def _stream_by_verb(self: Runnable[Any, Any], chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
-    yield from self.stream(self._sum(list(chunks)), config, **kwargs)
-
-
-async def _astream_by_verb(  # twin: `yield from` has none
-    self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any
-) -> AsyncGenerator[Any, None]:
-    stream = self.astream(self._sum(await acollect(chunks)), config, **kwargs)
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        await aclose_all([stream])
-
-
-def _transform_by_verb(self: Runnable[Any, Any], chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
-    return self.transform(chunks, config, **kwargs)
-
-
-def _atransform_by_verb(
-    self: Runnable[Any, Any], chunks: AsyncIterator[Any], config: Any, **kwargs: Any
-) -> AsyncIterator[Any]:
-    return self.atransform(chunks, config, **kwargs)
-
-
-_BRIDGES: Final[tuple[tuple[str, str, Any], ...]] = (
-    # a verb that a user's class writes itself, the hook that leads the other verbs to it, and how
-    ("invoke", "_invoke", _invoke_by_verb),
-    ("ainvoke", "_ainvoke", _ainvoke_by_verb),
-    ("transform", "_transform", _transform_by_verb),
-    ("atransform", "_atransform", _atransform_by_verb),
-    ("stream", "_transform", _stream_by_verb),
-    ("astream", "_atransform", _astream_by_verb),
-)
 
 
 # ----------------------------------------------------------------------------------------------- what | takes and gives
@@ -726,23 +658,6 @@ def coerce_to_runnable(thing: object) -> Runnable[Any, Any]:
     raise TypeError(f"expected {_ACCEPTED}; got {_described(thing)}")
 
 
-def _generic_arguments(cls: type[Any]) -> tuple[Any, Any]:
-    """The input and output type with which a class fills in ``Runnable[...]``, at any distance; Any where open."""
-    for base in cls.__mro__:
-        for alias in base.__dict__.get("__orig_bases__", ()):
-            arguments = getattr(alias, "__args__", ())
-            if len(arguments) == 2 and isinstance(getattr(alias, "__origin__", None), type):
-                first, second = (Any if isinstance(argument, TypeVar) else argument for argument in arguments)
-                return first, second
-    return Any, Any
-
-
-def _schemas() -> ModuleType:
-    from plait import schemas  # pydantic is loaded when somebody asks for a schema, not before
-
-    return schemas
-
-
 _STREAMING_VERBS: Final = ("transform", "atransform")
 _STREAMING_HOOKS: Final = ("_transform", "_atransform")
 
@@ -758,6 +673,18 @@ class _Node(Runnable[Input, Output]):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: it may be in use; build a new one instead")
+
+    def __str__(self) -> str:
+        if self._anatomy.kind == "leaf":
+            return repr(self)
+        from plait.listing import listing  # for those who print a chain
+
+        return listing(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from plait.listing import mimebundle  # for notebooks
+
+        return mimebundle(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key not in self._derived}
@@ -779,7 +706,7 @@ class RunnableSequence(_Node[Input, Output]):
 
     steps: tuple[Runnable[Any, Any], ...]
     _keys: frozenset[str] | None  # of the dict that comes out, where that is certain
-    _derived = ("_plain", "_aplain", "_stages", "_astages")
+    _derived = ("_plain", "_aplain", "_stages", "_astages", "_places")
 
     def __init__(
         self,
@@ -831,62 +758,93 @@ class RunnableSequence(_Node[Input, Output]):
         return tuple(step._acalls() for step in self.steps)
 
     def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
-        if config is None and not kwargs:
-            for call in self._plain:
+        pending = iter(self._plain) if config is None and not kwargs else self._pending(_invoked, config, kwargs)
+        try:
+            for call in pending:
                 input = call(input)
-            return input
-        value = self.steps[0].invoke(input, config, **kwargs)
-        for step in self.steps[1:]:
-            value = step.invoke(value, config)
-        return value
+        except Exception as error:
+            self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
+            raise
+        return input
 
     async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
-        if config is None and not kwargs:
-            for call in self._aplain:
+        pending = iter(self._aplain) if config is None and not kwargs else self._pending(_ainvoked, config, kwargs)
+        try:
+            for call in pending:
                 input = await call(input)
-            return input
-        value = await self.steps[0].ainvoke(input, config, **kwargs)
-        for step in self.steps[1:]:
-            value = await step.ainvoke(value, config)
-        return value
+        except Exception as error:
+            self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
+            raise
+        return input
+
+    def _pending(self, verb: Callable[..., Any], config: Config, kwargs: dict[str, Any]) -> Iterator[Any]:
+        """The calls of the steps, each at its place, the first with the arguments of the call."""
+        if config is None or not config.listeners:
+            return iter([verb(step, config, {} if n else kwargs) for n, step in enumerate(self.steps)])
+        places = zip(self.steps, self._places, strict=True)
+        return iter([verb(step, config.at(place), {} if n else kwargs) for n, (step, place) in enumerate(places)])
+
+    @cached_property
+    def _places(self) -> list[str]:
+        return [f"seq:step:{number}" for number in range(1, len(self.steps) + 1)]
+
+    def _blame(self, error: Exception, index: int, input: Any) -> None:
+        step = self.steps[index].get_name()
+        place(error, position_of(step, index + 1, len(self.steps), self.get_name()), input)
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
-        opened = [chunks]
+        opened, positions, frames = [chunks], [0], list[Any]()
         try:
-            for stage, extra in self._plan(config, kwargs):
-                opened.append(stage(opened[-1], config, **extra))
+            for stage, position in self._plan(config, kwargs):
+                opened.append(stage(opened[-1], config))
+                positions.append(position)
+            frames = frames_of(opened)
             for chunk in opened[-1]:
                 yield chunk
+        except Exception as error:
+            self._blame_stage(error, frames, positions)
+            raise
         finally:
             close_all(reversed(opened))
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        opened = [chunks]
+        opened, positions, frames = [chunks], [0], list[Any]()
         try:
-            for stage, extra in self._aplan(config, kwargs):
-                opened.append(stage(opened[-1], config, **extra))
+            for stage, position in self._aplan(config, kwargs):
+                opened.append(stage(opened[-1], config))
+                positions.append(position)
+            frames = frames_of(opened)
             async for chunk in opened[-1]:
                 yield chunk
+        except Exception as error:
+            self._blame_stage(error, frames, positions)
+            raise
         finally:
             await aclose_all(reversed(opened))
 
+    def _blame_stage(self, error: Exception, frames: list[Any], positions: list[int]) -> None:
+        found = culprit(error, frames)
+        if found is not None:
+            index, seen = positions[found], values_in(error, frames[found])
+            self._blame(error, min(index + seen.passed, len(self.steps) - 1), seen.value)
+
     @cached_property
-    def _stages(self) -> list[Stage]:
+    def _stages(self) -> list[Placed]:
         return fused(self.steps, transform_of, each_stage, value_stage, hop_stage)
 
     @cached_property
-    def _astages(self) -> list[Stage]:
+    def _astages(self) -> list[Placed]:
         return fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop_stage)
 
-    def _plan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
+    def _plan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[Placed]:
         if kwargs or (config is not None and config.listeners):
             return unfused(self.steps, _verb_of, hop_stage, kwargs)
-        return ((stage, {}) for stage in self._stages)
+        return self._stages
 
-    def _aplan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[tuple[Stage, dict[str, Any]]]:
+    def _aplan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[Placed]:
         if kwargs or (config is not None and config.listeners):
             return unfused(self.steps, _averb_of, ahop_stage, kwargs)
-        return ((stage, {}) for stage in self._astages)
+        return self._astages
 
     @property
     def _vectorised(self) -> bool:
@@ -896,11 +854,13 @@ class RunnableSequence(_Node[Input, Output]):
         if not self._vectorised:
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(inputs, config)
-        for part in self._parts():
-            outputs = part.batch(rows.inputs(), rows.configs(), return_exceptions=return_exceptions, **kwargs)
-            rows.put(outputs)
-            kwargs = {}
-        return rows.outputs()
+        if not rows.listened_to():
+            return self._through(self._parts(), rows, return_exceptions, kwargs)
+
+        def call(scopes: list[Scope]) -> list[Any]:
+            return self._through(self.steps, rows.within(scopes), return_exceptions, kwargs)
+
+        return watched_batch(self, rows.inputs(), rows.scopes(), call)
 
     async def abatch(  # twin: async inputs are collected first
         self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
@@ -908,9 +868,31 @@ class RunnableSequence(_Node[Input, Output]):
         if not self._vectorised:
             return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(await _listed_async(inputs), config)
-        for part in self._parts():
-            outputs = await part.abatch(rows.inputs(), rows.configs(), return_exceptions=return_exceptions, **kwargs)
-            rows.put(outputs)
+        if not rows.listened_to():
+            return await self._athrough(self._parts(), rows, return_exceptions, kwargs)
+
+        async def call(scopes: list[Scope]) -> list[Any]:
+            return await self._athrough(self.steps, rows.within(scopes), return_exceptions, kwargs)
+
+        return await awatched_batch(self, rows.inputs(), rows.scopes(), call)
+
+    def _through(
+        self, parts: Iterable[Runnable[Any, Any]], rows: Rows, return_exceptions: bool, kwargs: dict[str, Any]
+    ) -> list[Any]:
+        """All rows through one part after the other."""
+        for number, part in enumerate(parts, 1):
+            configs = rows.configs(f"seq:step:{number}", one=part._own_batch)
+            rows.put(part.batch(rows.inputs(), configs, return_exceptions=return_exceptions, **kwargs))
+            kwargs = {}
+        return rows.outputs()
+
+    async def _athrough(
+        self, parts: Iterable[Runnable[Any, Any]], rows: Rows, return_exceptions: bool, kwargs: dict[str, Any]
+    ) -> list[Any]:
+        """All rows through one part after the other."""
+        for number, part in enumerate(parts, 1):
+            configs = rows.configs(f"seq:step:{number}", one=part._own_batch)
+            rows.put(await part.abatch(rows.inputs(), configs, return_exceptions=return_exceptions, **kwargs))
             kwargs = {}
         return rows.outputs()
 
@@ -927,6 +909,14 @@ class RunnableSequence(_Node[Input, Output]):
             yield step
         if between:
             yield RunnableSequence(*between)
+
+    @property
+    def _gathers(self) -> bool:
+        return self.steps[0]._gathers
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("sequence", tuple(Part(str(number), step) for number, step in enumerate(self.steps, 1)))
 
     @property
     def _input_keys(self) -> frozenset[str] | None:
@@ -957,6 +947,14 @@ class RunnableSequence(_Node[Input, Output]):
 
     def __repr__(self) -> str:
         return " | ".join(f"({step!r})" if isinstance(step, RunnableSequence) else repr(step) for step in self.steps)
+
+
+def _invoked(step: Runnable[Any, Any], config: Config, kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+    return lambda value: step.invoke(value, config, **kwargs)
+
+
+def _ainvoked(step: Runnable[Any, Any], config: Config, kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+    return lambda value: step.ainvoke(value, config, **kwargs)
 
 
 def _verb_of(step: Runnable[Any, Any]) -> Stage:
@@ -1137,6 +1135,10 @@ class RunnableLambda(_Node[Input, Output]):
     def _barrier(self) -> bool:
         return not self.chunkwise and self._kinds[0] != "gen" and self._kinds[1] != "agen"
 
+    @property
+    def _gathers(self) -> bool:
+        return not self.chunkwise
+
     def _calls(self) -> Callable[[Any], Any]:
         func, name = self.func, self.get_name()
         mine = cast(Any, type(self)).invoke is Runnable[Any, Any].invoke  # and not that of a class below this one
@@ -1286,39 +1288,6 @@ def _forms(
     return None, func
 
 
-@overload
-def chain(func: Callable[[In], Coroutine[Any, Any, Out]]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In, RunnableConfig], Coroutine[Any, Any, Out]]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In], AsyncIterator[Out]]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In], Iterator[Out]]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In], Runnable[In, Out]]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In], Out]) -> RunnableLambda[In, Out]: ...
-
-
-@overload
-def chain(func: Callable[[In, RunnableConfig], Out]) -> RunnableLambda[In, Out]: ...
-
-
-def chain(func: Callable[..., Any]) -> RunnableLambda[Any, Any]:
-    """A decorator that makes a Runnable of a function; what it calls inside inherits its config."""
-    return RunnableLambda(func)
-
-
 class RunnableGenerator(_Node[Input, Output]):
     """A generator function over chunks as a step: it gets an iterator of input chunks and yields output chunks.
 
@@ -1452,12 +1421,17 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
 
     def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
         outputs = dict.fromkeys(self.steps__)
-        for key, step in self._light:
-            outputs[key] = step.invoke(_forked(input), config, **kwargs)
 
-        def call(branch: tuple[str, Runnable[Any, Any]]) -> Any:
-            return branch[1].invoke(_forked(input), config, **kwargs)
+        def call(_: int, branch: tuple[str, Runnable[Any, Any]]) -> Any:
+            key, step = branch
+            try:
+                return step.invoke(_forked(input), at(config, "map:key:" + key), **kwargs)
+            except Exception as error:
+                self._blame(error, key, input)
+                raise
 
+        for branch in self._light:
+            outputs[branch[0]] = call(0, branch)
         if self._heavy:
             given = gather(call, self._heavy, len(self._heavy), permits_of(config))
             outputs.update(zip((key for key, _ in self._heavy), given, strict=True))
@@ -1465,12 +1439,17 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
 
     async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
         outputs = dict.fromkeys(self.steps__)
-        for key, step in self._light:
-            outputs[key] = await step.ainvoke(_forked(input), config, **kwargs)
 
-        async def call(branch: tuple[str, Runnable[Any, Any]]) -> Any:
-            return await branch[1].ainvoke(_forked(input), config, **kwargs)
+        async def call(_: int, branch: tuple[str, Runnable[Any, Any]]) -> Any:
+            key, step = branch
+            try:
+                return await step.ainvoke(_forked(input), at(config, "map:key:" + key), **kwargs)
+            except Exception as error:
+                self._blame(error, key, input)
+                raise
 
+        for branch in self._light:
+            outputs[branch[0]] = await call(0, branch)
         if self._heavy:
             given = await agather(call, self._heavy, len(self._heavy), permits_of(config))
             outputs.update(zip((key for key, _ in self._heavy), given, strict=True))
@@ -1479,15 +1458,18 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         branches = tee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
-            (key, step.transform(branch, config, **kwargs), branch)
+            (key, step.transform(branch, at(config, "map:key:" + key), **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
         ]
-        silent = set(self.steps__)
+        silent, frames = set(self.steps__), frames_of(stream for _, stream, _ in streams)
         merged = fan_in(streams, permits_of(config))
         try:
             for key, chunk in merged:
                 silent.discard(key)
                 yield {key: chunk}
+        except Exception as error:
+            self._blame_stream(error, frames)
+            raise
         finally:
             close_all([merged])
         self._refuse_silent(silent)
@@ -1495,22 +1477,41 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         branches = atee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
-            (key, step.atransform(branch, config, **kwargs), branch)
+            (key, step.atransform(branch, at(config, "map:key:" + key), **kwargs), branch)
             for (key, step), branch in zip(self.steps__.items(), branches, strict=True)
         ]
-        silent = set(self.steps__)
+        silent, frames = set(self.steps__), frames_of(stream for _, stream, _ in streams)
         merged = afan_in(streams, permits_of(config))
         try:
             async for key, chunk in merged:
                 silent.discard(key)
                 yield {key: chunk}
+        except Exception as error:
+            self._blame_stream(error, frames)
+            raise
         finally:
             await aclose_all([merged])
         self._refuse_silent(silent)
 
+    def _blame(self, error: Exception, key: str, input: Any) -> None:
+        place(error, branch_of(key, self.get_name()), input)
+
+    def _blame_stream(self, error: Exception, frames: list[Any]) -> None:
+        found = culprit(error, frames)
+        if found is not None:
+            self._blame(error, list(self.steps__)[found], values_in(error, frames[found]).value)
+
     def _refuse_silent(self, silent: set[str]) -> None:
         if silent:
             raise EmptyStreamError(f"{self.get_name()}: the stream of {_listed(silent)} ended without a chunk")
+
+    @property
+    def _gathers(self) -> bool:
+        return all(step._gathers for step in self.steps__.values())
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("parallel", tuple(Part(key, step) for key, step in self.steps__.items()))
 
     def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
         return frozenset(self.steps__)
@@ -1523,14 +1524,13 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """The properties that the branches ask for, together; free where a branch takes anything but an object."""
         models = [step.get_input_schema(config) for step in self.steps__.values()]
-        schemas = _schemas()
-        merged = schemas.merge_objects(self.get_name("Input"), models)
-        return cast("type[BaseModel]", merged or schemas.value_model(self.get_name("Input"), Any))
+        merged = schemas().merge_objects(self.get_name("Input"), models)
+        return cast("type[BaseModel]", merged or schemas().value_model(self.get_name("Input"), Any))
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """One property for each branch."""
         fields = {key: (step.get_output_schema(config), ...) for key, step in self.steps__.items()}
-        return cast("type[BaseModel]", _schemas().object_model(self.get_name("Output"), fields))
+        return cast("type[BaseModel]", schemas().object_model(self.get_name("Output"), fields))
 
     @property
     def InputType(self) -> Any:
@@ -1699,6 +1699,10 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
         finally:
             await aclose_all([merged])
 
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("assign", self.mapper._anatomy.parts)
+
     def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
         return None if given is None else given | frozenset(self.mapper.steps__)
 
@@ -1708,16 +1712,14 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """A dict with at least what the steps ask for."""
-        schemas = _schemas()
         needed = self.mapper.get_input_schema(config)
-        return cast("type[BaseModel]", schemas.extend_object(self.get_name("Input"), needed, {}))
+        return cast("type[BaseModel]", schemas().extend_object(self.get_name("Input"), needed, {}))
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """The input, and a property for each step."""
-        schemas = _schemas()
         fields = {key: (step.get_output_schema(config), ...) for key, step in self.mapper.steps__.items()}
         return cast(
-            "type[BaseModel]", schemas.extend_object(self.get_name("Output"), self.get_input_schema(config), fields)
+            "type[BaseModel]", schemas().extend_object(self.get_name("Output"), self.get_input_schema(config), fields)
         )
 
     @property
@@ -1830,25 +1832,37 @@ class RunnableBranch(_Node[Input, Output]):
 
     _first_decides: bool
 
-    def _chosen(self, input: Any, config: Config) -> Runnable[Any, Any]:
-        for condition, runnable in self.branches:
-            if condition.invoke(_forked(input), config):
-                return runnable
-        return self.default
+    def _chosen(self, input: Any, config: Config) -> tuple[str, Runnable[Any, Any]]:
+        """Which one it is, as it is called in tags, and the runnable."""
+        for number, (condition, runnable) in enumerate(self.branches, 1):
+            if condition.invoke(_forked(input), at(config, f"branch:condition:{number}")):
+                return f"branch:{number}", runnable
+        return "branch:default", self.default
 
-    async def _achosen(self, input: Any, config: Config) -> Runnable[Any, Any]:
-        for condition, runnable in self.branches:
-            if await condition.ainvoke(_forked(input), config):
-                return runnable
-        return self.default
+    async def _achosen(self, input: Any, config: Config) -> tuple[str, Runnable[Any, Any]]:
+        """Which one it is, as it is called in tags, and the runnable."""
+        for number, (condition, runnable) in enumerate(self.branches, 1):
+            if await condition.ainvoke(_forked(input), at(config, f"branch:condition:{number}")):
+                return f"branch:{number}", runnable
+        return "branch:default", self.default
 
     def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
-        chosen = self._chosen(input, config)
-        return chosen.invoke(input, config, **kwargs)
+        name = "its condition"
+        try:
+            name, chosen = self._chosen(input, config)
+            return chosen.invoke(input, at(config, name), **kwargs)
+        except Exception as error:
+            place(error, branch_of(name, self.get_name()), input)
+            raise
 
     async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
-        chosen = await self._achosen(input, config)
-        return await chosen.ainvoke(input, config, **kwargs)
+        name = "its condition"
+        try:
+            name, chosen = await self._achosen(input, config)
+            return await chosen.ainvoke(input, at(config, name), **kwargs)
+        except Exception as error:
+            place(error, branch_of(name, self.get_name()), input)
+            raise
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         read: list[Any] = []
@@ -1856,11 +1870,14 @@ class RunnableBranch(_Node[Input, Output]):
             read.append(chunk)
             if self._first_decides:
                 break
-        chosen = self._chosen(self._sum(read), config)
-        stream = chosen.transform(chained(read, chunks), config, **kwargs)
+        name, chosen = self._chosen(self._sum(read), config)
+        stream = chosen.transform(chained(read, chunks), at(config, name), **kwargs)
         try:
             for chunk in stream:
                 yield chunk
+        except Exception as error:
+            place(error, branch_of(name, self.get_name()))
+            raise
         finally:
             close_all([stream])
 
@@ -1870,13 +1887,25 @@ class RunnableBranch(_Node[Input, Output]):
             read.append(chunk)
             if self._first_decides:
                 break
-        chosen = await self._achosen(self._sum(read), config)
-        stream = chosen.atransform(achained(read, chunks), config, **kwargs)
+        name, chosen = await self._achosen(self._sum(read), config)
+        stream = chosen.atransform(achained(read, chunks), at(config, name), **kwargs)
         try:
             async for chunk in stream:
                 yield chunk
+        except Exception as error:
+            place(error, branch_of(name, self.get_name()))
+            raise
         finally:
             await aclose_all([stream])
+
+    @property
+    def _gathers(self) -> bool:
+        return not self._first_decides
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        parts = (Part(condition.get_name(), runnable) for condition, runnable in self.branches)
+        return Anatomy("choice", (*parts, Part("default", self.default)))
 
     def _inner(self) -> list[Runnable[Any, Any]]:
         return [*(runnable for _, runnable in self.branches), self.default]
@@ -1950,6 +1979,14 @@ class RouterRunnable(_Node[Mapping[str, Any], Output]):
             await aclose_all([stream])
 
     @property
+    def _gathers(self) -> bool:
+        return True
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("choice", tuple(Part(key, step) for key, step in self.runnables.items()))
+
+    @property
     def _input_keys(self) -> frozenset[str] | None:
         return frozenset({"key", "input"})
 
@@ -1985,6 +2022,14 @@ class RunnableEach(_Node[list[In], list[Out]]):
         """``RunnableEach<the name of what is run>``."""
         name = f"RunnableEach<{self.bound.get_name()}>"
         return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    @property
+    def _gathers(self) -> bool:
+        return True
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("map", (Part("each", self.bound),))
 
     def _items(self, input: Any) -> Iterable[Any]:
         if isinstance(input, str | bytes | Mapping) or not isinstance(input, Iterable):
@@ -2032,12 +2077,12 @@ class RunnableEach(_Node[list[In], list[Out]]):
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """A list of what is run takes."""
         model = self.bound.get_input_schema(config)
-        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Input"), list[model]))  # type: ignore[valid-type]
+        return cast("type[BaseModel]", schemas().value_model(self.get_name("Input"), list[model]))  # type: ignore[valid-type]
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """A list of what is run gives."""
         model = self.bound.get_output_schema(config)
-        return cast("type[BaseModel]", _schemas().value_model(self.get_name("Output"), list[model]))  # type: ignore[valid-type]
+        return cast("type[BaseModel]", schemas().value_model(self.get_name("Output"), list[model]))  # type: ignore[valid-type]
 
     @property
     def config_specs(self) -> list[Any]:
@@ -2098,6 +2143,16 @@ class RunnableBinding(_Node[Input, Output]):
     def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[Input, Output]:
         return self._with(config=merge_configs(self.config, config, kwargs))
 
+    def with_listeners(
+        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
+    ) -> RunnableBinding[Input, Output]:
+        from plait.watching.listeners import RunFunctions  # only who listens needs it
+
+        node: Any = self.bound
+        while isinstance(node, RunnableBinding):
+            node = cast("RunnableBinding[Any, Any]", node).bound
+        return self.with_config(callbacks=[RunFunctions(node, on_start, on_end, on_error, on_cancelled)])
+
     def with_types(
         self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
     ) -> RunnableBinding[Input, Output]:
@@ -2152,8 +2207,20 @@ class RunnableBinding(_Node[Input, Output]):
         return self.bound._barrier
 
     @property
+    def _gathers(self) -> bool:
+        return self.bound._gathers
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return Anatomy("wrapper", (Part("", self.bound),))
+
+    @property
     def _vectorised(self) -> bool:
         return self.bound._vectorised
+
+    @property
+    def _own_batch(self) -> bool:
+        return self.bound._own_batch
 
     @property
     def _input_keys(self) -> frozenset[str] | None:

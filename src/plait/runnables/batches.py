@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from plait.concurrency import DEFAULT_CONCURRENCY, aclose_all, close_all
 from plait.errors import ConfigError
+from plait.notes import place
 from plait.runnables.config import configs_of_batch
 from plait.runs import Scope, current
 
@@ -112,42 +113,54 @@ class _AsyncPairs:
 
 def caller(
     verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
-) -> Callable[[Any], Any]:
-    def call(item: Any) -> Any:
-        return verb(item, scope, **kwargs)
+) -> Callable[[int, Any], Any]:
+    """What a batch calls for each input, or for each pair of an input and its scope."""
 
-    def call_pair(pair: tuple[Any, Scope]) -> Any:
-        return verb(pair[0], pair[1], **kwargs)
-
-    chosen = call_pair if paired else call
-
-    def call_safely(item: Any) -> Any:
+    def call(index: int, item: Any) -> Any:
         try:
-            return chosen(item)
+            return verb(item, scope, **kwargs)
         except Exception as error:
-            return error
+            place(error, f"batch index {index}", item)
+            if return_exceptions:
+                return error
+            raise
 
-    return call_safely if return_exceptions else chosen
+    def call_pair(index: int, pair: tuple[Any, Scope]) -> Any:
+        try:
+            return verb(pair[0], pair[1], **kwargs)
+        except Exception as error:
+            place(error, f"batch index {index}", pair[0])
+            if return_exceptions:
+                return error
+            raise
+
+    return call_pair if paired else call
 
 
 def acaller(
     verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
-) -> Callable[[Any], Coroutine[Any, Any, Any]]:
-    async def call(item: Any) -> Any:
-        return await verb(item, scope, **kwargs)
+) -> Callable[[int, Any], Coroutine[Any, Any, Any]]:
+    """What a batch calls for each input, or for each pair of an input and its scope."""
 
-    async def call_pair(pair: tuple[Any, Scope]) -> Any:
-        return await verb(pair[0], pair[1], **kwargs)
-
-    chosen = call_pair if paired else call
-
-    async def call_safely(item: Any) -> Any:
+    async def call(index: int, item: Any) -> Any:
         try:
-            return await chosen(item)
+            return await verb(item, scope, **kwargs)
         except Exception as error:
-            return error
+            place(error, f"batch index {index}", item)
+            if return_exceptions:
+                return error
+            raise
 
-    return call_safely if return_exceptions else chosen
+    async def call_pair(index: int, pair: tuple[Any, Scope]) -> Any:
+        try:
+            return await verb(pair[0], pair[1], **kwargs)
+        except Exception as error:
+            place(error, f"batch index {index}", pair[0])
+            if return_exceptions:
+                return error
+            raise
+
+    return call_pair if paired else call
 
 
 def outputs_of(pairs: Iterator[tuple[int, Any]]) -> Iterator[Any]:
@@ -174,12 +187,29 @@ class Rows:
         self.values = list(inputs)
         self.live = list(range(len(self.values)))
         self.whole, self.each = configs_of_batch(config, len(self.values))
+        self.is_one = self.each is None
 
     def inputs(self) -> list[Any]:
         return [self.values[index] for index in self.live]
 
-    def configs(self) -> Any:
-        return self.whole if self.each is None else [self.each[index] for index in self.live]
+    def listened_to(self) -> bool:
+        scopes = [self.whole] if self.each is None else self.each
+        return any(scope is not None and scope.listeners for scope in scopes)
+
+    def scopes(self) -> list[Scope]:
+        """The scope of each input."""
+        return self.each if self.each is not None else [cast(Scope, self.whole)] * len(self.values)
+
+    def within(self, scopes: list[Scope]) -> Rows:
+        """The same, each within a run of its own."""
+        self.each = scopes
+        return self
+
+    def configs(self, place: str, *, one: bool) -> Any:
+        """The config of a step for the inputs that are left; ``one`` for all of them, if one was given."""
+        if self.each is None or (one and self.is_one):
+            return self.whole
+        return [self.each[index].at(place) for index in self.live]
 
     def put(self, outputs: Sequence[Any]) -> None:
         for index, output in zip(self.live, outputs, strict=True):

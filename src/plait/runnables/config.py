@@ -8,9 +8,11 @@ from typing import Any, Final, TypedDict, cast
 from plait.concurrency import Permits
 from plait.errors import ConfigError
 from plait.runs import DEFAULTS, HandedConfig, Scope, current, hand_out
+from plait.watching.handlers import listener_of
 
 __all__ = [
     "RunnableConfig",
+    "also_telling",
     "configs_of_batch",
     "current_config",
     "ensure_config",
@@ -131,8 +133,13 @@ def within(parent: Scope | None, config: Mapping[str, Any]) -> Scope:
     limit = config.get("max_concurrency")
     if limit is not None and (parent is None or parent.permits is None or limit != parent.get("max_concurrency")):
         scope.permits = Permits(limit, parent.permits if parent is not None else None)
-    scope.listeners = tuple(scope.get("callbacks") or ())
+    scope.listeners = tuple(listener_of(callback) for callback in scope.get("callbacks") or ())
     return scope
+
+
+def also_telling(config: Any, callbacks: list[Any]) -> Scope:
+    """The scope of a call that was given ``config``, with more who listen."""
+    return within(enter(config), {"callbacks": callbacks})
 
 
 def enter(config: RunnableConfig | Mapping[str, Any] | None) -> Scope | None:
@@ -163,7 +170,9 @@ def with_defaults(bound: Mapping[str, Any], config: Mapping[str, Any] | None) ->
     if config is None:
         return within(current.get(), bound)
     if type(config) is Scope:
-        return within(config, bound)
+        inner = within(config, bound)
+        inner.place = config.place  # it has no run of its own: what it runs takes its place
+        return inner
     if type(config) is HandedConfig:
         scope = config.scope if config.scope is not None else current.get()
         return within(scope, merge_configs(bound, _changed(config)))
@@ -187,9 +196,19 @@ def configs_of_batch(
     configs = [_mapping(given or {}) for given in config]
     if count is not None and len(configs) != count:
         raise ConfigError(f"a batch needs as many configs as inputs: got {len(configs)} for {count} inputs")
+    scopes = [_as_handed(given) for given in configs]
+    if scopes and None not in scopes:  # handed on from a batch around this one
+        return scopes[0], cast("list[Scope]", scopes)
     limits = [limit for given in configs if (limit := given.get("max_concurrency")) is not None]
     whole = within(current.get(), {"max_concurrency": limits[0]}) if limits else current.get()
-    return whole, [within(whole, given) for given in configs]
+    return whole, [scope or within(whole, given) for scope, given in zip(scopes, configs, strict=True)]
+
+
+def _as_handed(config: Mapping[str, Any]) -> Scope | None:
+    """The scope that a config is, or that it is a copy of."""
+    if type(config) is Scope:
+        return config
+    return _handed_back(config) if type(config) is HandedConfig else None
 
 
 def ensure_config(config: RunnableConfig | None = None) -> RunnableConfig:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from functools import wraps
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from functools import partial, wraps
+from typing import Any, Final, cast
 
-from plait.concurrency import aclose_all, close_all
+from plait.concurrency import aclose_all, acollect
 from plait.runnables.config import enter
-from plait.runnables.stages import ainside, anoted, inside, noted
-from plait.runs import Scope, Watch, current, hand_out
+from plait.runnables.stages import ainside, inside
+from plait.runnables.watched import awatched, watched
+from plait.runs import UNKNOWN, Scope, Watch, current, hand_out
 
-__all__ = ["SCOPED"]
+__all__ = ["BRIDGES", "SCOPED", "stream_by_verb"]
 
 
 def _is_watched(node: Any, config: Any, scope: Scope) -> bool:
     """Whether this call starts a run: somebody listens, and it is not a verb of Runnable, which has started one."""
-    started = type(config) is Scope and scope.run is not None and scope.run.node == id(node)
+    started = type(config) is Scope and scope.run is not None and scope.run.node is node
     return bool(scope.listeners) and not started
 
 
@@ -36,7 +37,7 @@ def _scoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
             return verb(self, input, *rest, **kwargs)
         if not _is_watched(self, config, scope):
             return called(self, input, scope.below(), rest, kwargs)
-        with Watch(self, self._kind, input, scope) as watch:
+        with Watch(self, input, scope) as watch:
             return watch.end(called(self, input, watch.scope, rest, kwargs))
 
     return scoped
@@ -58,7 +59,7 @@ def _ascoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
             return await verb(self, input, *rest, **kwargs)
         if not _is_watched(self, config, scope):
             return await called(self, input, scope.below(), rest, kwargs)
-        with Watch(self, self._kind, input, scope) as watch:
+        async with Watch(self, input, scope) as watch:
             return watch.end(await called(self, input, watch.scope, rest, kwargs))
 
     return scoped
@@ -66,15 +67,8 @@ def _ascoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 def _scoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def scoping(verb: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(self: Any, input: Any, scope: Scope, rest: Any, kwargs: Any) -> Iterator[Any]:
-            with Watch(self, self._kind, None if reads_chunks else input, scope) as watch:
-                given = noted(input, watch.inputs) if reads_chunks else input
-                stream = inside(verb(self, given, hand_out(watch.scope), *rest, **kwargs), watch.scope)
-                try:
-                    for chunk in stream:
-                        yield watch.chunk(chunk)
-                finally:
-                    close_all([stream, given])
+        def opened(self: Any, rest: Any, kwargs: Any, input: Any, scope: Scope) -> Iterator[Any]:
+            return inside(verb(self, input, hand_out(scope), *rest, **kwargs), scope)
 
         @wraps(verb)
         def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
@@ -82,7 +76,9 @@ def _scoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callabl
             if scope is None:
                 return verb(self, input, *rest, **kwargs)
             if _is_watched(self, config, scope):
-                return watched(self, input, scope, rest, kwargs)
+                return watched(
+                    self, input, UNKNOWN if reads_chunks else input, scope, partial(opened, self, rest, kwargs)
+                )
             return inside(verb(self, input, hand_out(scope.below()), *rest, **kwargs), scope.below())
 
         return scoped
@@ -92,15 +88,8 @@ def _scoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callabl
 
 def _ascoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def scoping(verb: Callable[..., Any]) -> Callable[..., Any]:
-        async def watched(self: Any, input: Any, scope: Scope, rest: Any, kwargs: Any) -> AsyncGenerator[Any, None]:
-            with Watch(self, self._kind, None if reads_chunks else input, scope) as watch:
-                given = anoted(input, watch.inputs) if reads_chunks else input
-                stream = ainside(verb(self, given, hand_out(watch.scope), *rest, **kwargs), watch.scope)
-                try:
-                    async for chunk in stream:
-                        yield watch.chunk(chunk)
-                finally:
-                    await aclose_all([stream, given])
+        def opened(self: Any, rest: Any, kwargs: Any, input: Any, scope: Scope) -> AsyncIterator[Any]:
+            return ainside(verb(self, input, hand_out(scope), *rest, **kwargs), scope)
 
         @wraps(verb)
         def scoped(self: Any, input: Any, config: Any = None, *rest: Any, **kwargs: Any) -> Any:
@@ -108,7 +97,9 @@ def _ascoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callab
             if scope is None:
                 return verb(self, input, *rest, **kwargs)
             if _is_watched(self, config, scope):
-                return watched(self, input, scope, rest, kwargs)
+                return awatched(
+                    self, input, UNKNOWN if reads_chunks else input, scope, partial(opened, self, rest, kwargs)
+                )
             return ainside(verb(self, input, hand_out(scope.below()), *rest, **kwargs), scope.below())
 
         return scoped
@@ -125,3 +116,45 @@ SCOPED: Final = {
     "atransform": _ascoped_stream(reads_chunks=True),
 }
 """How each verb is wrapped that a user's class writes itself."""
+
+
+def _invoke_by_verb(self: Any, input: Any, config: Any, **kwargs: Any) -> Any:
+    return self.invoke(input, config, **kwargs)
+
+
+async def _ainvoke_by_verb(self: Any, input: Any, config: Any, **kwargs: Any) -> Any:
+    return await self.ainvoke(input, config, **kwargs)
+
+
+def stream_by_verb(self: Any, chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
+    yield from self.stream(self._sum(list(chunks)), config, **kwargs)
+
+
+async def astream_by_verb(  # twin: `yield from` has none
+    self: Any, chunks: AsyncIterator[Any], config: Any, **kwargs: Any
+) -> AsyncGenerator[Any, None]:
+    stream = self.astream(self._sum(await acollect(chunks)), config, **kwargs)
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        await aclose_all([stream])
+
+
+def _transform_by_verb(self: Any, chunks: Iterator[Any], config: Any, **kwargs: Any) -> Iterator[Any]:
+    return cast("Iterator[Any]", self.transform(chunks, config, **kwargs))
+
+
+def _atransform_by_verb(self: Any, chunks: AsyncIterator[Any], config: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    return cast("AsyncIterator[Any]", self.atransform(chunks, config, **kwargs))
+
+
+BRIDGES: Final[tuple[tuple[str, str, Any], ...]] = (
+    # a verb that a user's class writes itself, the hook that leads the other verbs to it, and how
+    ("invoke", "_invoke", _invoke_by_verb),
+    ("ainvoke", "_ainvoke", _ainvoke_by_verb),
+    ("transform", "_transform", _transform_by_verb),
+    ("atransform", "_atransform", _atransform_by_verb),
+    ("stream", "_transform", stream_by_verb),
+    ("astream", "_atransform", astream_by_verb),
+)

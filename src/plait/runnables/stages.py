@@ -20,6 +20,8 @@ from plait.concurrency import aclose_all, acollect, ahop, close_all, hop
 from plait.runs import Scope, current
 
 Stage = Callable[..., Any]
+Placed = tuple[Stage, int]
+"""A stage, and which step it is, or the first of several."""
 Config = Any
 """What a hook gets: a ``Scope`` or None. A TypedDict cannot be subclassed, so its type cannot say so."""
 
@@ -61,27 +63,27 @@ def fused(
     each_stage: Callable[[Sequence[Any]], Stage],
     value_stage: Callable[[Sequence[Any]], Stage],
     hop_stage: Stage,
-) -> list[Stage]:
+) -> list[Placed]:
     """The stages of a stream that nobody watches: neighbours that work chunk by chunk, or on whole values, become one.
 
     A step that is followed by one that reads everything need not stream itself, so it is called for its value.
     """
-    stages: list[Stage] = []
+    stages: list[Placed] = []
     position = 0
     while position < len(steps):
         end = position
         while end < len(steps) and steps[end]._each is not None:
             end += 1
         if end > position:
-            stages.append(each_stage(steps[position:end]))
+            stages.append((each_stage(steps[position:end]), position))
             position = end
             continue
         while end + 1 < len(steps) and steps[end]._barrier and steps[end + 1]._barrier:
             end += 1
         if end > position:
-            stages.append(value_stage(steps[position:end]))
+            stages.append((value_stage(steps[position:end]), position))
         if not steps[end]._identity:
-            stages.append(transform(steps[end]))
+            stages.append((transform(steps[end]), end))
         position = end + 1
     return list(_with_hops(stages, hop_stage))
 
@@ -91,47 +93,70 @@ def unfused(
     transform: Callable[[Any], Stage],
     hop_stage: Stage,
     kwargs: dict[str, Any],
-) -> Iterator[tuple[Stage, dict[str, Any]]]:
-    """A stage for every step; the keyword arguments of the call are for the first."""
-    for stage in _with_hops((transform(step) for step in steps), hop_stage):
-        yield stage, kwargs
-        kwargs = {}
+) -> Iterator[Placed]:
+    """A stage for every step, which is told its place; the keyword arguments of the call are for the first."""
+    stages = ((_at_place(transform(step), index, {} if index else kwargs), index) for index, step in enumerate(steps))
+    return _with_hops(stages, hop_stage)
 
 
-def _with_hops(stages: Iterable[Stage], hop_stage: Stage) -> Iterator[Stage]:
+def _at_place(verb: Stage, index: int, kwargs: dict[str, Any]) -> Stage:
+    def stage(chunks: Any, config: Config) -> Any:
+        return verb(chunks, at(config, f"seq:step:{index + 1}"), **kwargs)
+
+    return stage
+
+
+def at(config: Config, place: str) -> Config:
+    """The config of a step or branch of a node, so that its run is tagged with its place in it."""
+    return config if config is None else config.at(place)
+
+
+def _with_hops(stages: Iterable[Placed], hop_stage: Stage) -> Iterator[Placed]:
     """A stage pulls the one before it on its own stack; so every so often the work goes on on another stack."""
     for index, stage in enumerate(stages, 1):
         yield stage
         if index % _STAGES_PER_STACK == 0:
-            yield hop_stage
+            yield hop_stage, stage[1]
 
 
 def each_stage(steps: Sequence[Any]) -> Stage:
-    functions = [step._each for step in steps]
+    calls = [step._each for step in steps]
 
     def stage(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
+        bound = calls if config is None else [_inline_call(step, config) for step in steps]
         for chunk in chunks:
-            for function in functions if config is None else (_bound_invoke(step, config) for step in steps):
-                chunk = function(chunk)
+            pending = iter(bound)
+            for call in pending:
+                chunk = call(chunk)
             yield chunk
 
     return stage
 
 
 def aeach_stage(steps: Sequence[Any]) -> Stage:
-    functions = [step._each for step in steps]
+    calls = [step._each for step in steps]
 
     async def stage(chunks: AsyncIterator[Any], config: Config) -> AsyncGenerator[Any, None]:
+        bound = calls if config is None else [_inline_call(step, config) for step in steps]
         async for chunk in chunks:
-            for function in functions if config is None else (_bound_invoke(step, config) for step in steps):
-                chunk = function(chunk)
+            pending = iter(bound)
+            for call in pending:
+                chunk = call(chunk)
             yield chunk
 
     return stage
 
 
-def _bound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+def _inline_call(step: Any, config: Scope) -> Callable[[Any], Any]:
     return lambda chunk: step.invoke(chunk, config)
+
+
+def _bound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+    return lambda value: step.invoke(value, config)
+
+
+def _abound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+    return lambda value: step.ainvoke(value, config)
 
 
 def value_stage(steps: Sequence[Any]) -> Stage:
@@ -139,8 +164,9 @@ def value_stage(steps: Sequence[Any]) -> Stage:
 
     def stage(chunks: Iterator[Any], config: Config) -> Iterator[Any]:
         value = steps[0]._sum(list(chunks))
-        for step, call in zip(steps, calls, strict=True):
-            value = call(value) if config is None else step.invoke(value, config)
+        pending = iter(calls if config is None else [_bound_invoke(step, config) for step in steps])
+        for call in pending:
+            value = call(value)
         yield value
 
     return stage
@@ -151,8 +177,9 @@ def avalue_stage(steps: Sequence[Any]) -> Stage:
 
     async def stage(chunks: AsyncIterator[Any], config: Config) -> AsyncGenerator[Any, None]:
         value = steps[0]._sum(await acollect(chunks))
-        for step, call in zip(steps, calls, strict=True):
-            value = await (call(value) if config is None else step.ainvoke(value, config))
+        pending = iter(calls if config is None else [_abound_invoke(step, config) for step in steps])
+        for call in pending:
+            value = await call(value)
         yield value
 
     return stage
@@ -240,18 +267,4 @@ async def achained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncGenerator
     for chunk in first:
         yield chunk
     async for chunk in rest:
-        yield chunk
-
-
-def noted(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
-    """The same chunks, kept for whoever watches."""
-    for chunk in chunks:
-        seen.append(chunk)
-        yield chunk
-
-
-async def anoted(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncGenerator[Any, None]:
-    """The same chunks, kept for whoever watches."""
-    async for chunk in chunks:
-        seen.append(chunk)
         yield chunk
