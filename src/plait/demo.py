@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
-from plait import ChatPromptTemplate, RunnableMap, init_chat_model
+from plait import (
+    ChatPromptTemplate,
+    Document,
+    Runnable,
+    RunnableConfig,
+    RunnableMap,
+    RunnablePassthrough,
+    StrOutputParser,
+    init_chat_model,
+)
 from plait.errors import PlaitError
-from plait.runnables import Runnable
 
 _TOKENS = 48
+_QUESTION = "Answer the question based only on the following context: {context} Question: {question}"
 
 Chain = Runnable[Any, Any]
 
@@ -161,6 +171,53 @@ def _parallel(model: Any, screen: _Screen) -> None:
     screen.note(f"streamed: {said}: they {'ran together' if overlap else 'did not overlap on this machine'}")
 
 
+class Notes(Runnable[str, list[Document]]):
+    """A retriever over texts, which takes the one that shares most words with the question."""
+
+    _kind: ClassVar[str] = "retriever"
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        asked = set(re.findall(r"\w+", input.lower()))
+        best = max(self.texts, key=lambda text: len(asked & set(re.findall(r"\w+", text.lower()))))
+        return [Document(page_content=best)]
+
+
+async def _watch(retrieval_chain: Chain) -> None:
+    async for chunk in retrieval_chain.astream_log("where did harrison work?", include_names=["Docs"]):
+        print(chunk)
+
+
+def _retrieval(model: Any, screen: _Screen) -> None:
+    screen.head("Watching the steps: what the retriever found, and each token, as JSON Patch while it happens")
+    screen.code(
+        textwrap.dedent(f"""\
+        retriever = Notes("harrison worked at kensho", "bears like honey")
+        retrieval_chain = (
+            {{"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough()}}
+            | ChatPromptTemplate.from_template({_QUESTION!r})
+            | model
+            | StrOutputParser()
+        )
+
+        {textwrap.indent(_body(_watch), " " * 8).lstrip()}""")
+    )
+    retriever = Notes("harrison worked at kensho", "bears like honey")
+    retrieval_chain = (
+        {"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough[Any]()}
+        | ChatPromptTemplate.from_template(_QUESTION)
+        | model.bind(max_tokens=12)
+        | StrOutputParser()
+    )
+    asyncio.run(_watch(retrieval_chain))
+    screen.note("where a stream through this chain stops, known before it runs:")
+    print(retrieval_chain.stream_report())
+    screen.note("and what it looks like:")
+    retrieval_chain.get_graph().print_ascii()
+
+
 def _spans(combined: Chain) -> dict[str, tuple[float, float]]:
     """When the first and the last token of each branch came."""
     started = perf_counter()
@@ -225,3 +282,4 @@ def _run(chain: Chain, model: Any, screen: _Screen) -> None:
         if done is not None:
             asyncio.run(cast("Any", done))
     _parallel(model, screen)
+    _retrieval(model, screen)
