@@ -847,3 +847,15 @@ def test_message_can_be_a_field() -> None:
 
     turn = Turn(said=AIMessageChunk("a") + AIMessageChunk("b"))
     assert Turn.model_validate_json(turn.model_dump_json()) == turn
+
+
+def test_notebook_shows_who_speaks_and_what_is_said() -> None:
+    """A notebook shows a message by its speaker, its text and its tool calls; what is said is text, not markup."""
+    message = AIMessage("<script>alert(1)</script>", tool_calls=[{"name": "search", "args": {"q": "bears"}, "id": "1"}])
+
+    shown = message._repr_html_()
+
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "search" in shown
+    assert "Human" in HumanMessage("hi")._repr_html_()

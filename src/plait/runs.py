@@ -225,6 +225,7 @@ class Run:
         "node",
         "outputs",
         "parent",
+        "scope",
         "start_time",
         "status",
         "watch",
@@ -237,6 +238,7 @@ class Run:
         self.node = node  # verbs of one object that call each other make one run
         self.watch: Watch | None = None  # of a run that has not begun
         self.parent = scope.run
+        self.scope = scope
         self.name: str = scope.get("run_name") or name
         self.kind = kind
         self._tags: Iterable[str] = scope["tags"] if scope.place is None else (scope.place, *scope["tags"])

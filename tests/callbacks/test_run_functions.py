@@ -191,3 +191,15 @@ def test_what_is_no_function_is_refused() -> None:
     """What cannot be called is refused when it is bound."""
     with pytest.raises(ConfigError, match="on_end takes a function"):
         RunnableLambda(add_1).with_listeners(on_end="print")
+
+
+def test_function_with_a_config_gets_that_of_its_run(run: Any) -> None:
+    """P38: a function that asks for the config gets that of the run: what the caller configured is in it."""
+    seen: list[Any] = []
+
+    def on_start(run: Any, config: Any) -> None:
+        seen.append((config["configurable"], config["tags"]))
+
+    run(RunnableLambda(len).with_listeners(on_start=on_start), "abc", {"configurable": {"user": "Ann"}, "tags": ["t"]})
+
+    assert seen == [({"user": "Ann"}, ["t"])]

@@ -87,6 +87,13 @@ class BaseMessage(ShortRepr):
             yield f"Name: {self.name}"
         yield f"\n{self.content if isinstance(self.content, str) else self.text or self.content}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: who speaks, then what is said and called; nothing in it is markup."""
+        from html import escape  # only notebooks need it
+
+        said = "\n".join(line for line in self._pretty_lines() if line)
+        return f"<b>{escape(_title(self).strip('= '))}</b><pre style='white-space:pre-wrap'>{escape(said)}</pre>"
+
     def pretty_print(self) -> None:
         """Print ``pretty_repr()``."""
         print(self.pretty_repr())  # noqa: T201  # to print is what it is for

@@ -597,7 +597,7 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
     ) -> RunnableBinding[Input, Output]:
         """This with functions that are told of its own runs, not of those within: each gets the ``Run``.
 
-        They may be async, and may take the config as a second argument. A run that was cancelled is told to
+        They may be async, and get the config as any function of a chain does: by a parameter of that name. A run that was cancelled is told to
         ``on_cancelled``, or, without one, to ``on_error``.
         """
         return RunnableBinding(self).with_listeners(
