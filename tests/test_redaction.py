@@ -274,6 +274,11 @@ def test_glimpse_is_bounded(name: str, limit: int) -> None:
     assert 1 <= len(glimpse(HUGE[name], limit)) <= limit
 
 
+def test_deep_values_end_somewhere() -> None:
+    """What lies deeper than anybody reads is left out."""
+    assert glimpse(nested(20)) == "[[[[[[[[[…]]]]]]]]]"
+
+
 class Counting(list[Any]):
     """Counts how often somebody asks for its next item."""
 

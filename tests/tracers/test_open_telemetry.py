@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from plait import RunnableLambda
+from plait import AIMessage, FakeMessagesListChatModel, RunnableLambda
+from plait.runs import DEFAULTS, Run, Scope
 from plait.tracers import OpenTelemetryTracer
 
 
@@ -38,6 +40,11 @@ def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
 
 def named(exporter: InMemorySpanExporter, name: str) -> Any:
     return next(span for span in exporter.get_finished_spans() if span.name == name)
+
+
+def everything(exporter: InMemorySpanExporter) -> str:
+    """All that was told, as one text."""
+    return "".join(span.to_json() for span in exporter.get_finished_spans())
 
 
 def test_spans_are_nested_as_runs_are(story: Any, provider: Any, exporter: Any) -> None:
@@ -64,6 +71,99 @@ def test_model_span_follows_the_conventions(story: Any, provider: Any, exporter:
     assert (said["gen_ai.request.temperature"], said["gen_ai.request.max_tokens"]) == (0.5, 64)
     assert (said["gen_ai.usage.input_tokens"], said["gen_ai.usage.output_tokens"]) == (12, 3)
     assert said["gen_ai.response.finish_reasons"] == ("stop",)
+    assert said["gen_ai.usage.cache_read.input_tokens"] == 2
+    assert said["gen_ai.usage.cache_write.input_tokens"] == 1
+    assert said["gen_ai.usage.reasoning.output_tokens"] == 1
+    assert (said["gen_ai.provider.name"], said["gen_ai.response.id"]) == ("fake", "chatcmpl-7")
+    assert (said["server.address"], said["server.port"]) == ("127.0.0.1", 8080)
+    assert said["gen_ai.request.stop_sequences"] == ("END",)
+
+
+def test_an_id_of_our_own_is_not_the_providers(provider: Any, exporter: Any) -> None:
+    """A message that got its id from plait has none that its provider would know."""
+    model = FakeMessagesListChatModel(responses=[AIMessage("yes", response_metadata={"stop_reason": "end_turn"})])
+
+    model.invoke("?", {"callbacks": [OpenTelemetryTracer(provider)]})
+
+    said = dict(named(exporter, "chat FakeMessagesListChatModel").attributes)
+    assert said["gen_ai.response.finish_reasons"] == ("end_turn",)
+    assert "gen_ai.response.id" not in said
+
+
+class Odd:
+    """A model whose settings are nonsense."""
+
+    model = property(lambda self: 1 / 0)
+    base_url = "http://[no-url"
+    max_tokens = float("nan")
+    temperature = "warm"
+    search_kwargs = 5
+
+
+@pytest.mark.parametrize("kind", ["chat_model", "llm", "retriever", "tool", "embedding", "chain"])
+def test_odd_runs_have_spans(kind: str, provider: Any, exporter: Any) -> None:
+    """What cannot be read of a node, its input or its output costs an attribute, not the span."""
+    run = Run("odd", kind, object(), Scope({**DEFAULTS, "tags": [object()], "metadata": {object(): object()}}), Odd())
+    tracer = OpenTelemetryTracer(provider, content=True)
+
+    tracer.on_run_start(run)
+    tracer.on_run_chunk(run, "odd")
+    run.outputs, run.status, run.end_time = [object()], "success", run.start_time
+    tracer.on_run_end(run)
+
+    [span] = exporter.get_finished_spans()
+    assert span.attributes["plait.run.status"] == "success"
+    assert "object object" in span.to_json()
+
+
+def test_retrieval_has_query_and_documents(story: Any, provider: Any, exporter: Any) -> None:
+    """A retriever's span tells how many were asked for, and, when asked, what was sought and found."""
+    story(OpenTelemetryTracer(provider, content=True))
+
+    said = dict(named(exporter, "retrieval Search").attributes)
+    assert said["gen_ai.retrieval.top_k"] == 2
+    assert said["gen_ai.retrieval.query.text"] == "the sky"
+    assert json.loads(said["gen_ai.retrieval.documents"]) == [
+        {"id": "doc-1", "score": 0.75, "metadata": {"score": 0.75, "token": "***"}, "content": "On the sky"}
+    ]
+
+
+def test_tool_has_arguments_and_result(story: Any, provider: Any, exporter: Any) -> None:
+    """A tool's span tells which call it answers, and, when asked, with what it was called and what it gave."""
+    story(OpenTelemetryTracer(provider, content=True))
+
+    said = dict(named(exporter, "execute_tool paint").attributes)
+    assert (said["gen_ai.tool.description"], said["gen_ai.tool.call.id"]) == ("Paints.", "call-1")
+    assert json.loads(said["gen_ai.tool.call.arguments"])["args"] == {"colour": "blue", "api_key": "***"}
+    assert json.loads(said["gen_ai.tool.call.result"]) == {"painted": "blue"}
+
+
+def test_times_are_those_of_the_run(story: Any, provider: Any, exporter: Any) -> None:
+    """A span begins and ends with its run; a streamed answer tells how long its first chunk took."""
+    witness = story(OpenTelemetryTracer(provider))
+
+    times = {str(run.id): (run.start_time, run.end_time) for run in witness.runs}
+    for span in exporter.get_finished_spans():
+        begun, ended = times[span.attributes["plait.run.id"]]
+        assert (span.start_time, span.end_time) == (int(begun * 1e9), int(ended * 1e9))
+    streamed = [span for span in exporter.get_finished_spans() if span.attributes.get("gen_ai.request.stream")]
+    assert [span.name for span in streamed] == ["chat fake-1"]
+    assert streamed[0].attributes["gen_ai.response.time_to_first_chunk"] >= 0
+
+
+def test_metadata_cannot_pose_as_something_else(provider: Any, exporter: Any) -> None:
+    """J5: what a caller calls his metadata stays under a name of its own, and is masked."""
+    config: Any = {
+        "callbacks": [OpenTelemetryTracer(provider)],
+        "metadata": {"gen_ai.request.model": "forged", "api_key": "abc", "n": 1, "more": {"token": "abc"}},
+    }
+    RunnableLambda(len).invoke("abc", config)
+
+    said = dict(exporter.get_finished_spans()[0].attributes)
+    assert "gen_ai.request.model" not in said
+    assert said["plait.metadata.gen_ai.request.model"] == "forged"
+    assert (said["plait.metadata.api_key"], said["plait.metadata.n"]) == ("***", 1)
+    assert said["plait.metadata.more"] == '{"token":"***"}'
 
 
 def test_tools_and_retrievers_have_spans_of_their_kinds(story: Any, provider: Any, exporter: Any) -> None:
@@ -78,10 +178,10 @@ def test_tools_and_retrievers_have_spans_of_their_kinds(story: Any, provider: An
 def test_content_only_when_asked(story: Any, exporter: Any, provider: Any) -> None:
     """What was said and found is in no attribute, unless it is asked for; keys are masked in any case."""
     story(OpenTelemetryTracer(provider))
-    without = str([(dict(span.attributes), span.events) for span in exporter.get_finished_spans()])
+    without = everything(exporter)
     exporter.clear()
     story(OpenTelemetryTracer(provider, content=True))
-    told = str([(dict(span.attributes), span.events) for span in exporter.get_finished_spans()])
+    told = everything(exporter)
 
     assert "It is blue." not in without
     assert "It is blue." in told
@@ -95,7 +195,10 @@ def test_failure_is_an_error_and_a_close_is_not(story: Any, provider: Any, expor
     failed = named(exporter, "execute_tool broken")
     assert failed.status.status_code is StatusCode.ERROR
     assert failed.attributes["error.type"] == "ValueError"
-    assert [event.name for event in failed.events] == ["exception"]
+    [event] = failed.events
+    assert (event.name, event.attributes["exception.type"]) == ("exception", "ValueError")
+    assert "api_key=***" in event.attributes["exception.message"]
+    assert "raise self._error" in event.attributes["exception.stacktrace"]
     given_up = named(exporter, "invoke_workflow endless")
     assert given_up.status.status_code is not StatusCode.ERROR
     assert given_up.attributes["plait.run.status"] == "cancelled"

@@ -175,7 +175,7 @@ def _console(stream: TextIO) -> Any:
         from rich.console import Console
     except ImportError:
         return None
-    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return Console(file=stream, soft_wrap=True)
 
 
 def _print_styled(console: Any, line: list[tuple[str, str]]) -> None:
@@ -192,13 +192,15 @@ _DEBUG: Final = ConsoleTracer()
 def set_debug(value: bool) -> None:
     """From here on trace every call to the console, or no longer.
 
-    It holds for this task or thread, for what it starts afterwards, and inside a function that a chain calls until that
-    function returns. For a whole process set the environment variable ``PLAIT_TRACE``.
+    It holds here, in the tasks and worker threads that come of it, and inside a function that a chain calls until that
+    function returns. A thread that you start yourself begins without it: for a whole process there is the environment
+    variable ``PLAIT_TRACE``.
     """
-    if value and not get_debug():
-        current.set(within(current.get(), {"callbacks": [_DEBUG]}))
-    elif not value and get_debug():
-        current.set(_without(cast(Scope, current.get())))
+    scope = current.get()
+    if value:
+        current.set(within(scope, {"callbacks": [_DEBUG]}))
+    elif scope is not None and get_debug():
+        current.set(_without(scope))
 
 
 def get_debug() -> bool:

@@ -8,11 +8,13 @@ they have no word for is in the namespace ``plait``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
+from math import isfinite
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from plait.redaction import beginning, printable
+from plait.redaction import beginning, glimpse, printable
 from plait.runs import Run
 from plait.tracers.content import named_json, written
 from plait.tracers.facts import said_beside, usage_of
@@ -110,10 +112,12 @@ def _settings(node: Any) -> Iterator[tuple[str, Attribute]]:
 
 def _server(node: Any) -> Iterator[tuple[str, Attribute]]:
     url = _of(node, "base_url")
-    parts = urlsplit(url) if isinstance(url, str) else None
-    if parts is not None and parts.hostname:
-        yield "server.address", parts.hostname
-        yield "server.port", parts.port or (80 if parts.scheme == "http" else 443)
+    with suppress(ValueError):  # it is no URL
+        parts = urlsplit(url if isinstance(url, str) else "")
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        if parts.hostname:
+            yield "server.address", _name(parts.hostname)
+            yield "server.port", port
 
 
 def _of_tool(run: Run) -> Iterator[tuple[str, Attribute]]:
@@ -216,8 +220,9 @@ def _provider(node: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and isfinite(value) else None
 
 
 def _name(value: Any) -> str:
-    return printable(beginning(str(value), _NAME))
+    return printable(beginning(value, _NAME)) if isinstance(value, str) else glimpse(value, _NAME)

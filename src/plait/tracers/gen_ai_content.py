@@ -7,6 +7,7 @@ and retrieved documents. Inputs and outputs of other runs are plain JSON, as in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from plait.runs import Run
@@ -52,10 +53,9 @@ def _text(value: Any, limit: int) -> str:
 
 def _asked(run: Run) -> list[Any]:
     """The conversation, or the texts, that the model was given; the node itself knows how to read its input."""
-    read = getattr(run.node, "_told_input", None)
-    given: Any = read(run.inputs) if callable(read) and run.inputs is not None else run.inputs
-    if hasattr(given, "to_messages"):
-        given = given.to_messages()
+    given: Any = run.inputs
+    with suppress(Exception):  # that it cannot be read may be why the run failed
+        given = run.node._told_input(given)
     return [] if given is None else cast("list[Any]", given) if isinstance(given, list) else [given]
 
 
@@ -92,7 +92,9 @@ def _parts(message: Any) -> list[dict[str, Any]]:
     call = _of(message, "tool_call_id")
     if call is not None:
         return [{"type": "tool_call_response", "id": call, "response": _of(message, "content")}]
-    content = message if isinstance(message, str) else _of(message, "content")
+    content = _of(message, "content")
+    if content is None:
+        return [_part(message) if isinstance(message, str) else {"type": "unknown", "content": message}]
     blocks = cast("list[Any]", content) if isinstance(content, list) else [content]
     return [*(_part(block) for block in blocks if block), *map(_call, _of(message, "tool_calls") or ())]
 
@@ -131,12 +133,13 @@ def _documents(found: Any, limit: int) -> list[Json]:
 
 
 def _document(document: Any, room: int) -> Json:
-    metadata: dict[str, Any] = _of(document, "metadata") or {}
-    score = metadata.get("score", metadata.get("relevance_score"))
+    metadata = _of(document, "metadata")
+    known: dict[str, Any] = dict(cast("Mapping[str, Any]", metadata)) if isinstance(metadata, Mapping) else {}
+    content = _of(document, "page_content")
     facts: dict[str, Any] = {
         "id": _of(document, "id"),
-        "score": score,
-        "metadata": metadata,
-        "content": _of(document, "page_content"),
+        "score": known.get("score", known.get("relevance_score")),
+        "metadata": known or None,
+        "content": document if content is None else content,
     }
-    return {name: named_json(name, fact, room) for name, fact in facts.items() if fact is not None and fact != {}}
+    return {name: named_json(name, fact, room) for name, fact in facts.items() if fact is not None}
