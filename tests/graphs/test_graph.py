@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -19,7 +20,7 @@ class Question(BaseModel):
 def chain_of(*ids: str) -> Graph:
     graph = Graph()
     nodes = [graph.add_node(None, id=key) for key in ids]
-    for source, target in zip(nodes, nodes[1:], strict=False):
+    for source, target in itertools.pairwise(nodes):
         graph.add_edge(source, target)
     return graph
 
@@ -182,7 +183,7 @@ def test_mermaid_takes_its_settings() -> None:
 
     assert '"config": {"theme": "neutral", "flowchart": {"curve": "basis"}}' in text
     assert "classDef first fill:#abcdef" in text
-    assert "a(\"a\"):::first;" in text.replace("\t", "")
+    assert 'a("a"):::first;' in text.replace("\t", "")
 
 
 def test_mermaid_can_be_bare() -> None:

@@ -206,7 +206,7 @@ KINDS = ["sequence", "parallel", "assign", "choice", "map", "wrapper"]
 def test_what_contains_itself_leads_back(kind: str) -> None:
     """P53: a runnable that is a part of itself is drawn once, with an edge back to its beginning."""
     own = Own(kind)
-    own.inner = [step("f"), own] if kind != "map" and kind != "wrapper" else [own]
+    own.inner = [step("f"), own] if kind not in {"map", "wrapper"} else [own]
     graph = own.get_graph()
 
     assert len(graph.nodes) < 9
@@ -227,7 +227,7 @@ def test_deep_nesting_has_a_graph(kind: str) -> None:
 def test_deep_named_nesting_has_a_graph() -> None:
     """P60: nor are names that are made of the names within."""
     node: Any = step("f")
-    for _ in range(2 * sys.getrecursionlimit()):
+    for _ in range(sys.getrecursionlimit() + 100):
         node = node.map()
 
     assert node.get_graph().first_node() is not None

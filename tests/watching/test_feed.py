@@ -385,7 +385,7 @@ async def test_nothing_is_kept() -> None:
         with suppress(ValueError):
             async for _ in RunnableGenerator(fail).astream_log(None):
                 pass
-    await asyncio.sleep(0)  # the loop has to let go of the task that has just ended
+    await asyncio.sleep(0)  # the loop lets go of the last task
     gc.collect()
 
-    assert [each for each in gc.get_objects() if type(each) is Chunk] == []
+    assert [each for each in gc.get_objects() if isinstance(each, Chunk)] == []

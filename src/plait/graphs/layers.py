@@ -75,7 +75,7 @@ def _turned(count: int, links: Sequence[tuple[int, int, bool]]) -> tuple[list[bo
             box, rest = stack[-1]
             for number in rest:
                 target = links[number][1]
-                turned[number] = colour[target] == _OPEN and target != box
+                turned[number] = colour[target] == _OPEN  # one from a box to itself, too, but that is left out
                 if colour[target] == _WHITE:
                     colour[target] = _OPEN
                     met.append(target)

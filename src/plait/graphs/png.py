@@ -104,13 +104,19 @@ class _Canvas:
     def _find_font(self, size: int, is_latin: bool) -> Any:
         pixels = size * self._scale
         if self._fontname is not None:
-            return self._fonts.truetype(self._fontname, pixels)
+            return self._named_font(self._fontname, pixels)
         for name in () if is_latin else _SYSTEM_FONTS:
             try:
                 return self._fonts.truetype(name, pixels)
             except OSError:
                 continue
         return self._fonts.load_default(pixels)
+
+    def _named_font(self, name: str, pixels: float) -> Any:
+        try:
+            return self._fonts.truetype(name, pixels)
+        except OSError as error:
+            raise ValueError(f"there is no font {name!r}: give the path of a TrueType file, or leave it out") from error
 
     # ------------------------------------------------------------------------------------------------------------ lines
 

@@ -706,6 +706,7 @@ class RunnableSequence(_Node[Input, Output]):
 
     steps: tuple[Runnable[Any, Any], ...]
     _keys: frozenset[str] | None  # of the dict that comes out, where that is certain
+    _whole: bool  # what _gathers gives, found once, since parts may be shared and nested without end
     _derived = ("_plain", "_aplain", "_stages", "_astages", "_places")
 
     def __init__(
@@ -732,7 +733,8 @@ class RunnableSequence(_Node[Input, Output]):
         for before, step in zip((joined[-1] if joined else None, *added), added, strict=False):
             keys = _fit(before, step, keys)
         inline = inline and all(step._inline for step in added)
-        vars(self).update(steps=(*joined, *added), name=name, _keys=keys, _inline=inline)
+        whole = joined[0]._gathers if joined else added[0]._gathers
+        vars(self).update(steps=(*joined, *added), name=name, _keys=keys, _inline=inline, _whole=whole)
 
     @property
     def first(self) -> Runnable[Any, Any]:
@@ -805,6 +807,7 @@ class RunnableSequence(_Node[Input, Output]):
             self._blame_stage(error, frames, positions)
             raise
         finally:
+            frames.clear()  # each holds the one that pulled it, and so this one
             close_all(reversed(opened))
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
@@ -820,6 +823,7 @@ class RunnableSequence(_Node[Input, Output]):
             self._blame_stage(error, frames, positions)
             raise
         finally:
+            frames.clear()  # each holds the one that pulled it, and so this one
             await aclose_all(reversed(opened))
 
     def _blame_stage(self, error: Exception, frames: list[Any], positions: list[int]) -> None:
@@ -912,7 +916,7 @@ class RunnableSequence(_Node[Input, Output]):
 
     @property
     def _gathers(self) -> bool:
-        return self.steps[0]._gathers
+        return self._whole
 
     @property
     def _anatomy(self) -> Anatomy:
@@ -1402,10 +1406,12 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             steps__=steps,
             name=None,
             _inline=all(step._inline for step in steps.values()),
+            _whole=all(step._gathers for step in steps.values()),
             _light=tuple((key, step) for key, step in steps.items() if step._inline),
             _heavy=tuple((key, step) for key, step in steps.items() if not step._inline),
         )
 
+    _whole: bool
     _light: tuple[tuple[str, Runnable[Any, Any]], ...]
     _heavy: tuple[tuple[str, Runnable[Any, Any]], ...]
 
@@ -1471,6 +1477,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             self._blame_stream(error, frames)
             raise
         finally:
+            frames.clear()
             close_all([merged])
         self._refuse_silent(silent)
 
@@ -1490,6 +1497,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             self._blame_stream(error, frames)
             raise
         finally:
+            frames.clear()
             await aclose_all([merged])
         self._refuse_silent(silent)
 
@@ -1507,7 +1515,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
 
     @property
     def _gathers(self) -> bool:
-        return all(step._gathers for step in self.steps__.values())
+        return self._whole
 
     @property
     def _anatomy(self) -> Anatomy:
@@ -2124,10 +2132,12 @@ class RunnableBinding(_Node[Input, Output]):
             output_type=output_type,
             _inline=bound._inline,
             _strict_input=bound._strict_input,
+            _whole=bound._gathers,
         )
 
     input_type: Any
     output_type: Any
+    _whole: bool
 
     def _scope(self, config: Any) -> Any:
         return with_defaults(self.config, config) if self.config else config
@@ -2208,7 +2218,7 @@ class RunnableBinding(_Node[Input, Output]):
 
     @property
     def _gathers(self) -> bool:
-        return self.bound._gathers
+        return self._whole
 
     @property
     def _anatomy(self) -> Anatomy:
