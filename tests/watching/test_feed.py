@@ -388,4 +388,4 @@ async def test_nothing_is_kept() -> None:
     await asyncio.sleep(0)  # the loop lets go of the last task
     gc.collect()
 
-    assert [each for each in gc.get_objects() if isinstance(each, Chunk)] == []
+    assert [each for each in gc.get_objects() if type(each) is Chunk] == []
