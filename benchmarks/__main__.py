@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-NAMES = ("sequence", "prompt_model_parser", "streaming", "watching", "batch", "parallel", "importing")
+NAMES = ("sequence", "prompt_model_parser", "streaming", "watching", "batch", "parallel", "retry", "importing")
 
 
 def micro(value: float) -> str:

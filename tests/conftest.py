@@ -143,7 +143,7 @@ def _nothing_is_left() -> Generator[None]:
 
 
 def _is_leaked(thread: threading.Thread) -> bool:
-    if thread.name == "plait":  # of the pool, which keeps its threads for the next call
+    if thread.name in ("plait", "plait alarms"):  # of the pool and of the clock, which are kept for the next call
         return False
     thread.join(SECONDS_TO_END)
     return thread.is_alive()

@@ -89,7 +89,7 @@ def test_kind_is_that_of_the_function_inside(kind: str, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "func", [len, int, str.strip, operator.itemgetter(0), functools.lru_cache(sync), print, dict.get], ids=repr
+    "func", [len, int, str.strip, operator.itemgetter(0), functools.lru_cache(sync), print, dict.get]
 )
 def test_builtins_are_sync(func: Any) -> None:
     """P50: what has no Python code is a plain function."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import pickle
 from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import date
@@ -12,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from plait.errors import EmptyStreamError
-from plait.merging import EVERY_KEY, merge, merge_all
+from plait.merging import EVERY_KEY, StreamReset, merge, merge_all
 
 
 class Point(NamedTuple):
@@ -171,3 +173,60 @@ def test_cost_is_linear() -> None:
 
     assert merge_all(chunks()) == {"text": "x" * 1000, "more": "y" * 1000}
     assert len(looked_at) == 1000
+
+
+# ----------------------------------------------------------------------------------------------------------- resets
+
+
+def test_reset_takes_back_what_was_before() -> None:
+    """N6: the value of a stream is the sum of what came after the last reset."""
+    reset = StreamReset("TimeoutError")
+    assert merge_all(["a", "b", reset, "a", reset, "a", "c"]) == "ac"
+    assert merge_all(["a", reset, None]) is None
+
+
+def test_sum_of_a_part_remembers_the_reset() -> None:
+    """A part that holds a reset is one itself, whatever it is added to, so that ``+`` may go on from it."""
+    reset = StreamReset("TimeoutError")
+    assert "a" + reset + "b" + "c" == merge(merge(reset, "b"), "c") == StreamReset("TimeoutError", ("bc",))
+    assert {"a": 1} + reset == 1 + reset == merge("a", reset) == reset
+    assert merge("z", reset + "b") == reset + "b"
+    assert merge(reset, None).since == (None,)
+
+
+@pytest.mark.parametrize("chunks", [[StreamReset("OSError")], ["a", StreamReset("OSError")]])
+def test_nothing_after_a_reset_is_no_value(chunks: list[Any]) -> None:
+    """What was taken back is not given in the end after all."""
+    with pytest.raises(EmptyStreamError, match=r"began again \(OSError\)"):
+        merge_all(chunks)
+
+
+def test_reset_is_a_plain_value() -> None:
+    """It can be compared, kept in a set, copied and pickled, and nobody can change it for others."""
+    reset, later = StreamReset("OSError"), StreamReset("OSError", (["x"],))
+    assert reset == StreamReset("OSError") != StreamReset("TimeoutError") != "OSError"
+    assert {reset, StreamReset("OSError")} == {reset}
+    assert len({reset, later, StreamReset("OSError", (["x"],))}) == 2
+    assert [pickle.loads(pickle.dumps(each)) for each in (reset, later)] == [reset, later]
+    assert copy.deepcopy(later) == later != reset
+    with pytest.raises(AttributeError, match="immutable"):
+        reset.reason = "x"
+    with pytest.raises(AttributeError, match="immutable"):
+        del reset.reason
+
+
+def test_repr_of_a_reset_shows_why_and_not_what() -> None:
+    """What came since is the user's, and may be long or secret."""
+    assert repr(StreamReset("OSError")) == "StreamReset('OSError')"
+    assert repr(StreamReset("OSError") + "sk-secret") == "StreamReset('OSError', since=<str>)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((OSError("sk-secret"),), "text, such as the name of a type, but got .* OSError"), (("x", "yz"), "tuple of one")],
+)
+def test_reset_refuses_what_it_is_not_made_of(arguments: Any, message: str) -> None:
+    """An exception as the reason would carry its message to whoever sees the stream."""
+    with pytest.raises(TypeError, match=message) as caught:
+        StreamReset(*arguments)
+    assert "secret" not in str(caught.value)

@@ -254,11 +254,15 @@ def as_called(scope: Scope, function: Function) -> str:
     return f".{function.name}" if isinstance(scope, ast.ClassDef) else function.name
 
 
+# Whoever has a twin of one of these, most objects with such a method are dicts, lists and sets.
+OF_CONTAINERS = {f".{name}" for kind in (dict, list, set) for name in dir(kind) if not name.startswith("_")}
+
+
 def uncoloured(left: ast.AST, right: ast.Call, known: set[str]) -> bool:
     name = last_name(right.func)
     called = f".{name}" if isinstance(right.func, ast.Attribute) else name
     plain = isinstance(left, ast.Call) and last_name(left.func) == name
-    return plain and called in known and not getattr(right, "awaited", False)
+    return plain and called in known and called not in OF_CONTAINERS and not getattr(right, "awaited", False)
 
 
 def last_name(node: ast.AST) -> str:

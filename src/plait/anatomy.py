@@ -19,8 +19,9 @@ class Anatomy(NamedTuple):
 
     leaf: there are none. sequence: one after another. parallel: all get the input, and each gives its key.
     assign: as parallel, and the input goes on beside them. choice: one of them gets the input. map: the one gets
-    every item of a list. wrapper: the one is run in place of this node, which has no run of its own.
+    every item of a list. wrapper: the one is run in place of this node. fallback: the first gets the input, and when it
+    fails the next.
     """
 
-    kind: Literal["leaf", "sequence", "parallel", "assign", "choice", "map", "wrapper"]
+    kind: Literal["leaf", "sequence", "parallel", "assign", "choice", "map", "wrapper", "fallback"]
     parts: tuple[Part, ...] = ()

@@ -41,7 +41,10 @@ from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from plait.clocks import MACHINE, Clock, clock
+from plait.merging import Restarted
 from plait.notes import trim
+from plait.stopping import Stop, Stopped, stopping
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,6 +71,7 @@ __all__ = [
     "once",
     "run_to_end",
     "tee",
+    "waits_for_others",
 ]
 
 T = TypeVar("T")
@@ -84,9 +88,10 @@ _END: Final[Any] = object()
 class Permits:
     """How many strands of a call may run at once, under those of the call around it; the caller's holds one already."""
 
-    __slots__ = ("_free", "_lock", "_parent", "_waiting")
+    __slots__ = ("_clock", "_free", "_lock", "_parent", "_waiting")
 
     def __init__(self, limit: int, parent: Permits | None = None) -> None:
+        self._clock = clock.get()
         self._free = limit - 1
         self._lock = threading.Lock()
         self._parent = parent
@@ -129,7 +134,7 @@ class Permits:
 
     def regain(self) -> None:
         """Wait for one; it is held afterwards, even if the waiting is interrupted."""
-        arrived = threading.Event()
+        arrived = self._clock.event()
 
         def wake() -> bool:
             arrived.set()
@@ -166,7 +171,8 @@ class Permits:
 
         try:
             if self._enqueue(wake):
-                await arrived
+                with self._clock.idle:
+                    await arrived
         except BaseException:
             self._give_up(wake)
             if self._parent is not None:
@@ -271,12 +277,14 @@ def turn(lock: threading.Lock, permits: Permits | None) -> Generator[None, None,
 
 
 @asynccontextmanager
-async def aturn(lock: asyncio.Lock, permits: Permits | None) -> AsyncGenerator[None, None]:
+async def aturn(  # twin: a lock for threads tells the clock itself who waits
+    lock: asyncio.Lock, permits: Permits | None
+) -> AsyncGenerator[None, None]:
     """Holding a lock, and the permit of this strand but while it waited for the lock."""
     if permits is not None:
         permits.give()
     try:
-        await lock.acquire()
+        await _acquired(lock, clock.get())
     except BaseException:
         if permits is not None:
             permits.seize()
@@ -287,6 +295,12 @@ async def aturn(lock: asyncio.Lock, permits: Permits | None) -> AsyncGenerator[N
         yield
     finally:
         lock.release()
+
+
+async def _acquired(lock: asyncio.Lock, time: Clock) -> None:
+    """Wait for a lock that another strand may have."""
+    with time.idle:
+        await lock.acquire()
 
 
 # ---------------------------------------------------------------------------------------------------------- threads
@@ -306,21 +320,42 @@ class _Pool:
         self._threads = 0
         self._inside = threading.local()
 
-    def start(self, job: Callable[[], None], *, queue: bool = False, sure: bool = False) -> bool:
+    def start(self, job: Callable[[], None], time: Clock, *, queue: bool = False, sure: bool = False) -> bool:
         """Run ``job`` in a thread; when all are busy put it in the queue, start one more to be sure, or refuse it."""
         with self._wake:
             if self._idle > len(self._jobs):
-                self._jobs.append(job)
+                self._jobs.append(time.job(job))
                 self._wake.notify()
                 return True
             sure = sure or (queue and getattr(self._inside, "job", False))  # a job that waits for another
+            sure = sure or (queue and time is not MACHINE)  # while those in the queue wait, its time would stand still
             if self._threads >= self._size and not sure:
                 if queue:
                     self._jobs.append(job)
                 return queue
             self._threads += 1
-        threading.Thread(target=self._work, args=(job,), name="plait", daemon=True).start()
+        self._launch(time.job(job))
         return True
+
+    def _launch(self, job: Callable[[], None]) -> None:
+        threading.Thread(target=self._work, args=(job,), name="plait", daemon=True).start()
+
+    @contextmanager
+    def waits(self) -> Generator[None, None, None]:
+        """A job that waits for others does not count meanwhile: they may need a thread to get to where it waits for."""
+        if not getattr(self._inside, "job", False):
+            yield
+            return
+        with self._wake:
+            job = self._jobs.popleft() if len(self._jobs) > self._idle else None
+            self._threads -= job is None
+        if job is not None:
+            self._launch(job)  # in its place
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._threads += 1
 
     def _work(self, job: Callable[[], None] | None) -> None:
         self._inside.job = True
@@ -342,6 +377,9 @@ class _Pool:
 
 
 _pool: Final = _Pool(_MAX_THREADS)
+waits_for_others: Final = _pool.waits
+"""For whoever blocks a thread until another call has got somewhere; a fan-out of this module need not say so."""
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool._reset)  # pyright: ignore[reportPrivateUsage]  # threads do not survive a fork
 
@@ -352,12 +390,18 @@ class _Team:
     def __init__(self, permits: Permits | None) -> None:
         self.permits = permits
         self.to_rest = _to_rest(permits)
+        self.clock = clock.get()
+        self.stop, self.outer = Stop(), stopping.get()
         self.context = copy_context()
-        self.changed = threading.Condition()
+        self.context.run(stopping.set, self.stop)
+        self.changed = self.clock.condition()
         self.helpers = 0
         self.inside: set[int] = set()
         self.stopped = False
         self.error: BaseException | None = None
+        self.ended: Stopped | None = None  # what a strand has ended with that was told to
+        if self.outer is not None:
+            self.outer.add(self.halt)
 
     def enlist(self, work: Callable[[], None]) -> bool:
         """Let one more thread do ``work``, if there is a permit and a thread."""
@@ -365,7 +409,7 @@ class _Team:
             return False
         with self.changed:
             self.helpers += 1
-        if _pool.start(partial(self.serve, work)):
+        if _pool.start(partial(self.serve, work), self.clock):
             return True
         self.leave()
         return False
@@ -373,7 +417,7 @@ class _Team:
     def serve(self, work: Callable[[], None]) -> None:
         self.inside.add(threading.get_ident())
         try:
-            work()
+            self.context.copy().run(work)  # also what pulls the items is the caller's
         finally:
             self.inside.discard(threading.get_ident())
             self.leave()
@@ -386,9 +430,20 @@ class _Team:
 
     def fail(self, error: BaseException) -> None:
         with self.changed:
-            self.error = self.error or error
+            if isinstance(error, Stopped) and self.stop.reason is not None:
+                self.ended = self.ended or error  # as it was told to
+            else:
+                self.error = self.error or error
             self.stopped = True
             self.changed.notify_all()
+        self.stop.set("another strand of this call has failed")
+
+    def halt(self) -> None:
+        """Start nothing more, and have what waits woken."""
+        with self.changed:
+            self.stopped = True
+            self.changed.notify_all()
+        self.stop.set("the call was ended")
 
     def join(self) -> None:
         """Wait for what runs; an interrupt is raised when that has ended."""
@@ -398,17 +453,18 @@ class _Team:
             try:
                 self._wait()
             except BaseException:
-                self.stopped = True
+                self.halt()
                 self._wait()
                 raise
 
     def end(self) -> None:
         """Start nothing more, and wait for what runs; then this strand holds a permit that was free."""
-        self.stopped = True
+        self.halt()
         _give(self.to_rest)
         try:
             self._wait()
         finally:
+            self.detach()
             if self.to_rest is not None:
                 self.to_rest.regain()
 
@@ -426,8 +482,31 @@ class _Team:
         finally:
             self.error = None  # the traceback holds this object
 
+    def check(self) -> None:
+        """Raise Stopped if the work around this one is to end: then what was done here may not be all of it."""
+        if self.outer is None or self.outer.reason is None:
+            return
+        try:
+            raise self.ended or Stopped
+        finally:
+            self.ended = None  # the traceback holds this object
+
+    def follow(self) -> None:
+        """Heed what may end the work of the consumer now: it may be another call with every chunk that it takes."""
+        outer = stopping.get()
+        if outer is not self.outer:
+            self.detach()
+            self.outer = outer
+            if outer is not None:
+                outer.add(self.halt)
+
+    def detach(self) -> None:
+        if self.outer is not None:
+            self.outer.remove(self.halt)
+
     def forget(self) -> None:
         """Let go of the call: a thread that is on its way out may hold this object a moment longer."""
+        self.detach()
         if not self.helpers:  # but one that collects its own garbage is still at work
             vars(self).clear()
 
@@ -442,7 +521,7 @@ class _Crew(_Team):
         self.call = call
         self.jobs = enumerate(items)
         self.helpers_wanted = min(width, length_hint(items, width)) - 1
-        self.pulling = threading.Lock()
+        self.pulling = self.clock.lock()
         self.results: dict[int, Any] = {}
 
     def recruit(self) -> None:
@@ -476,6 +555,7 @@ def gather(call: Callable[[int, T], R], items: Iterable[T], width: int, permits:
         crew.work()
         crew.join()
         crew.raise_error()
+        crew.check()
         return [crew.results[index] for index in range(len(crew.results))]
     except Exception as error:
         trim(error)
@@ -495,7 +575,7 @@ class _Window(_Team):
         self.jobs = enumerate(items)
         self.size = size
         self.consumers = None if lent else self.to_rest
-        self.pulling = threading.Lock()
+        self.pulling = self.clock.lock()
         self.open = 0  # pulled and not yet taken
         self.ready: dict[int, Any] = {}
 
@@ -539,6 +619,7 @@ class _Window(_Team):
 
     def take(self, wanted: int | None, width: int) -> tuple[int, Any] | None:
         """The result ``wanted`` (any, for None), waiting for it; None when there will be none or nobody works."""
+        self.follow()
         if not self.is_ready(wanted) and self.helpers:
             with resting(self.consumers):
                 self.recruit(width)
@@ -596,6 +677,7 @@ def as_completed(
     team.end()
     try:
         team.raise_error()
+        team.check()
     except Exception as error:
         trim(error)
         raise
@@ -646,6 +728,7 @@ class _Funnel(_Team):
 
     def take(self) -> tuple[Any, Any] | None:
         """The next chunk of any stream, waiting for it; None when nobody works."""
+        self.follow()
         if not self.ready and self.helpers:
             with resting(self.to_rest):
                 self.recruit()
@@ -683,6 +766,7 @@ def fan_in(sources: Iterable[Sequence[Any]], permits: Permits | None) -> Generat
         funnel.end()
         close_all(stream for _, *streams in funnel.sources for stream in streams)
     funnel.raise_error()
+    funnel.check()
 
 
 def hop(chunks: Iterator[T]) -> Generator[T, None, None]:
@@ -708,7 +792,8 @@ def run_to_end(work: Awaitable[R]) -> R:
 
 
 def _elsewhere(func: Callable[[], R]) -> R:
-    done = threading.Event()
+    time = clock.get()
+    done = time.event()
     outcome: list[Any] = [None, None]
 
     def job() -> None:
@@ -718,7 +803,7 @@ def _elsewhere(func: Callable[[], R]) -> R:
             outcome[1] = error
         done.set()
 
-    _pool.start(job, sure=True)
+    _pool.start(job, time, sure=True)
     try:
         done.wait()
     except BaseException:
@@ -734,7 +819,7 @@ def _elsewhere(func: Callable[[], R]) -> R:
 
 def tee(chunks: Iterator[T], count: int, fork: Callable[[T], T], permits: Permits | None) -> list[Iterator[T]]:
     """``count`` streams of the same chunks, each with its own ``fork`` of every chunk; any thread may pull any."""
-    shared, pulling = _Tee(count, fork, _to_rest(permits)), threading.Lock()
+    shared, pulling = _Tee(count, fork, _to_rest(permits)), clock.get().lock()
     return [shared.branch(chunks, pulling, index) for index in range(count)]
 
 
@@ -781,7 +866,7 @@ class _Tee:
 
     def fail(self, error: BaseException) -> None:
         try:  # a copy, whose traceback does not hold this object
-            self.error = copy(error) if isinstance(error, Exception) else _STOPPED
+            self.error = copy(error) if isinstance(error, Exception | Restarted) else _STOPPED
         except Exception:
             self.error = _STOPPED
 
@@ -949,6 +1034,7 @@ class _Tasks:
         import asyncio
 
         self.loop = asyncio.get_running_loop()
+        self.clock = clock.get()
         self.context = copy_context()
         self.permits = permits
         self.tasks: set[asyncio.Task[None]] = set()
@@ -962,6 +1048,7 @@ class _Tasks:
         if not held and not _take(self.permits):
             return False
         self.active += 1
+        self.clock.began()
         task = self.loop.create_task(self._run(work))
         if not task.done():  # an eager task may be
             self.tasks.add(task)
@@ -981,6 +1068,7 @@ class _Tasks:
             self.active -= 1
             _give(self.permits)
             self.ring()
+            self.clock.ended()
 
     def ring(self) -> None:
         if self.bell is not None and not self.bell.done():
@@ -988,7 +1076,8 @@ class _Tasks:
 
     async def wait(self) -> None:
         self.bell = self.loop.create_future()
-        await self.bell
+        with self.clock.idle:
+            await self.bell
 
     async def end(self) -> None:
         """Cancel what runs and wait until it has ended; then this strand holds a permit that was free."""
@@ -996,10 +1085,12 @@ class _Tasks:
         _give(self.permits)
         try:
             if self.active:
-                await _reap(set(self.tasks))
+                with self.clock.idle:
+                    await _reap(set(self.tasks))
         finally:
             for _ in self.tasks:  # those that were cancelled before they began
                 _give(self.permits)
+                self.clock.ended()
             self.tasks.clear()
             if self.permits is not None:
                 await self.permits.aregain()
@@ -1023,15 +1114,19 @@ class _Source:
         import asyncio
 
         self.next = _anext_of(items)
+        self.clock = clock.get()
         self.lock = asyncio.Lock()
         self.count = 0
         self.ended = False
 
     async def pull(self) -> tuple[int, Any] | None:
-        async with self.lock:
+        await _acquired(self.lock, self.clock)
+        try:
             item = _END if self.ended else await self.next()
             self.ended = item is _END
             self.count += 1
+        finally:
+            self.lock.release()
         return None if item is _END else (self.count - 1, item)
 
 
@@ -1074,9 +1169,16 @@ class _ACrew(_Tasks):
             self.recruit()
             while self.error is None and (self.active or not self.source.ended):
                 if not self.active and self.permits is not None:  # others were faster at every permit
-                    await self.permits.aregain()
-                    self.enlist(self.work, held=True)
+                    await self.wait_for_permit(self.permits)
                 await self.wait()
+
+    async def wait_for_permit(self, permits: Permits) -> None:
+        try:
+            await permits.aregain()
+        except BaseException:
+            permits.give()  # it was for a task that will not begin
+            raise
+        self.enlist(self.work, held=True)
 
 
 async def agather(  # twin: tasks are awaited, threads are joined
@@ -1216,7 +1318,8 @@ class _AFunnel(_Tasks):
         async with aresting(self.permits):
             self.ready.append((key, chunk, taken))
             self.ring()
-            await taken
+            with self.clock.idle:
+                await taken
 
     async def take(self) -> tuple[Any, Any] | None:
         """The next chunk of any stream, waiting for it; None when nobody works."""
@@ -1294,10 +1397,13 @@ async def _run_in_thread(
 
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+    time = clock.get()
+    token = Stop()
 
     def job() -> None:
         outcome: tuple[Any, BaseException | None]
         try:
+            context.run(stopping.set, token)
             outcome = context.run(func), None
         except BaseException as error:
             outcome = None, error
@@ -1305,14 +1411,17 @@ async def _run_in_thread(
             loop.call_soon_threadsafe(done.set_result, outcome)  # noqa: F821 - it is let go of when it is set
         del outcome  # the traceback holds this frame
 
-    _pool.start(job, queue=True, sure=sure)
+    _pool.start(job, time, queue=True, sure=sure)
     cancelled: asyncio.CancelledError | None = None
     while not done.done():
         try:
-            await asyncio.shield(done)
+            with time.idle:
+                await asyncio.shield(done)
         except asyncio.CancelledError as error:
-            if cancelled is None and stop is not None:
-                stop()
+            if cancelled is None:
+                token.set("the task that waits for this thread was cancelled")
+                if stop is not None:
+                    stop()
             cancelled = error
     value, failure = done.result()
     try:
@@ -1346,6 +1455,7 @@ class _Upstream:
         import asyncio
 
         self.chunks = chunks
+        self.clock = clock.get()
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
         self.task: asyncio.Task[Any] | None = None
@@ -1355,7 +1465,8 @@ class _Upstream:
         return self
 
     def __next__(self) -> Any:
-        arrived = threading.Event()
+        arrived = self.clock.event()
+        self.clock.began()  # the task, which is not one of a team
         self.loop.call_soon_threadsafe(self._begin, arrived)
         arrived.wait()
         if self.task is None:
@@ -1368,10 +1479,14 @@ class _Upstream:
     def _begin(self, arrived: threading.Event) -> None:
         if self.stopped:
             self.task = None
-            arrived.set()
+            self._arrive(arrived)
             return
         self.task = self.loop.create_task(_anext(self.chunks), context=self.context)
-        self.task.add_done_callback(lambda _: arrived.set())
+        self.task.add_done_callback(lambda _: self._arrive(arrived))
+
+    def _arrive(self, arrived: threading.Event) -> None:
+        arrived.set()
+        self.clock.ended()
 
     def stop(self) -> None:
         self.stopped = True
@@ -1381,7 +1496,8 @@ class _Upstream:
     async def end(self) -> None:
         """Wait for what was stopped."""
         if self.task is not None and not self.task.done():
-            await _reap({self.task})
+            with self.clock.idle:
+                await _reap({self.task})
 
 
 def _begun_in_thread(transform: Callable[[Iterator[Any]], Iterable[R]], chunks: Iterator[Any]) -> Iterator[R]:

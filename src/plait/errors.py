@@ -4,11 +4,14 @@
     ├── ConfigError              ValueError         a config dict, a limit, an option that cannot be right
     ├── ChainError               TypeError          steps that cannot fit together, found when the chain is built
     ├── EmptyStreamError         ValueError         a stream that ended without a chunk where a value is needed
+    ├── DeadlineError            TimeoutError       a call that took longer than its ``timeout``
+    ├── StandstillError      RuntimeError       a test waits by a virtual clock that cannot move
     ├── RecursionLimitError      RecursionError     functions that went on returning runnables
     ├── PromptError              ValueError         a template that is refused, or cannot be filled
     │   └── MissingVariableError KeyError           a variable of the template was not given
     ├── MessageError             ValueError         what should be a message, or a chunk of one, cannot be one
     ├── OutputParserException    ValueError         model output that a parser cannot read
+    ├── HistoryError             RuntimeError       a stored conversation cannot be read, written or waited for
     ├── ModelError               RuntimeError       a model, its provider or its server failed
     │   ├── ModelConnectionError ConnectionError    the model's server cannot be reached
     │   ├── MissingKeyError                         no API key was given
@@ -23,7 +26,9 @@ from __future__ import annotations
 __all__ = [
     "ChainError",
     "ConfigError",
+    "DeadlineError",
     "EmptyStreamError",
+    "HistoryError",
     "LocalModelError",
     "MessageError",
     "MissingExtraError",
@@ -35,6 +40,7 @@ __all__ = [
     "PlaitError",
     "PromptError",
     "RecursionLimitError",
+    "StandstillError",
 ]
 
 
@@ -52,6 +58,17 @@ class ChainError(PlaitError, TypeError):
 
 class EmptyStreamError(PlaitError, ValueError):
     """A stream ended without a single chunk where a value was needed."""
+
+
+class DeadlineError(PlaitError, TimeoutError):
+    """A call took longer than its ``timeout``, or a stream was silent for longer than its ``idle_timeout``.
+
+    Says which call that was and where it was at that moment. What it had started has ended.
+    """
+
+
+class StandstillError(PlaitError, RuntimeError):
+    """A test waits by a virtual clock that cannot move; says who is in the way."""
 
 
 class RecursionLimitError(PlaitError, RecursionError):
@@ -87,6 +104,10 @@ class OutputParserException(PlaitError, ValueError):
         self.observation = observation
         self.llm_output = llm_output
         self.send_to_llm = send_to_llm
+
+
+class HistoryError(PlaitError, RuntimeError):
+    """A stored conversation cannot be read, written or waited for; says where it lies and what to do."""
 
 
 class ModelError(PlaitError, RuntimeError):

@@ -10,6 +10,10 @@ higher one wins, whatever the order; within one rank
 
 That makes an ordinal sum of associative operations, so it does not matter where a stream was cut: merging one by one,
 in pairs, or all at once gives the same value. Nothing that JSON can express makes it raise; no input is changed.
+
+A ``StreamReset`` takes back what came before it. A sum of a part of a stream remembers that it does so, since something
+may still be put before it: ``merge`` gives it as a ``StreamReset``, with the sum of what came ``since``. ``merge_all``
+gives the value of a whole stream: the sum of what came after the last one.
 """
 
 from __future__ import annotations
@@ -17,16 +21,66 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from functools import reduce
 from itertools import chain, takewhile
-from typing import Any, cast
+from typing import Any, NoReturn, cast, final
 
 from plait.errors import EmptyStreamError
 
-__all__ = ["EVERY_KEY", "merge", "merge_all"]
+__all__ = ["EVERY_KEY", "StreamReset", "merge", "merge_all"]
 
 # A value that nests deeper than this is hostile or refers to itself: below it the last one wins.
 MAX_DEPTH = 100
 
-_SCALAR, _STR, _BYTES, _TUPLE, _LIST, _DICT, _OBJECT = range(1, 8)
+
+@final
+class StreamReset:
+    """A chunk that says: what came before in this stream does not count, for a step that failed begins again.
+
+    ``reason`` says why, as the name of an exception type does; never a message, which may hold a secret. ``since`` is
+    empty, but in a sum of a part of a stream: there it holds the sum of what came after the reset.
+    """
+
+    __slots__ = ("reason", "since")
+
+    reason: str
+    since: tuple[()] | tuple[Any]
+
+    def __init__(self, reason: str = "", since: tuple[()] | tuple[Any] = ()) -> None:
+        if type(reason) is not str:
+            kind = type(cast(object, reason)).__name__
+            raise TypeError(
+                f"the reason of a StreamReset is text, such as the name of a type, but got an object of type {kind}"
+            )
+        if type(since) is not tuple or len(since) > 1:
+            raise TypeError("what came since a StreamReset is a tuple of one sum, or an empty one")
+        object.__setattr__(self, "reason", reason)
+        object.__setattr__(self, "since", since)
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise AttributeError("a StreamReset is immutable: others may hold it, too")
+
+    __setattr__ = __delattr__ = _refuse
+
+    def __add__(self, other: object) -> StreamReset:
+        return cast(StreamReset, merge(self, other))
+
+    def __radd__(self, other: object) -> StreamReset:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StreamReset) and (self.reason, self.since) == (other.reason, other.since)
+
+    def __hash__(self) -> int:
+        return hash((StreamReset, self.reason))  # a sum need not be hashable
+
+    def __reduce__(self) -> tuple[type[StreamReset], tuple[Any, ...]]:
+        return StreamReset, (self.reason, self.since)
+
+    def __repr__(self) -> str:
+        since = f", since=<{type(self.since[0]).__name__}>" if self.since else ""
+        return f"StreamReset({self.reason!r}{since})"
+
+
+_SCALAR, _STR, _BYTES, _TUPLE, _LIST, _DICT, _OBJECT, _RESET = range(1, 9)
 _RANKS: dict[type, int] = {
     type(None): 0,
     bool: _SCALAR,
@@ -38,6 +92,7 @@ _RANKS: dict[type, int] = {
     tuple: _TUPLE,
     list: _LIST,
     dict: _DICT,
+    StreamReset: _RESET,
 }
 
 
@@ -53,7 +108,7 @@ def merge(a: Any, b: Any) -> Any:
     """Give the sum of two chunks; to add up many, ``merge_all`` is linear where repeated ``merge`` is not."""
     if a is None:
         return b
-    if b is None:
+    if b is None and type(a) is not StreamReset:
         return a
     if type(a) is str and type(b) is str:
         return a + b
@@ -61,7 +116,7 @@ def merge(a: Any, b: Any) -> Any:
 
 
 def merge_all(chunks: Iterable[Any], *, whole: Container[object] = ()) -> Any:
-    """Give the sum of all chunks, in time linear in their total size.
+    """Give the sum of all chunks, or of those after the last ``StreamReset``, in time linear in their total size.
 
     ``whole`` names dict keys whose text is a fact and not a piece of something (``EVERY_KEY`` for all of them): there
     the last non-empty text wins. A single chunk comes back as the same object. Raises ``EmptyStreamError`` if there is
@@ -70,14 +125,32 @@ def merge_all(chunks: Iterable[Any], *, whole: Container[object] = ()) -> Any:
     parts = list(chunks)
     if not parts:
         raise EmptyStreamError("expected at least one chunk to add up, but the stream ended without any")
-    return _join(parts, whole)
+    total = _join(parts, whole)
+    return total if type(total) is not StreamReset else _value_since(total)
 
 
-def _join(parts: list[Any], whole: Container[object] = ()) -> Any:
-    rank, parts = _highest(parts)
+def _value_since(reset: StreamReset) -> Any:
+    if not reset.since:
+        raise EmptyStreamError(
+            f"expected at least one chunk after the stream began again ({reset.reason}), but it ended"
+        )
+    return reset.since[0]
+
+
+def _join(given: list[Any], whole: Container[object] = ()) -> Any:
+    rank, parts = _highest(given)
+    if rank == _RESET:
+        return _join_since(given, whole)
     if len(parts) == 1:
         return parts[0]
     return _join_dicts(parts, whole) if rank == _DICT else _JOIN[rank](parts)
+
+
+def _join_since(parts: list[Any], whole: Container[object]) -> StreamReset:
+    """The last reset, with the sum of what came since."""
+    later = [*takewhile(lambda part: type(part) is not StreamReset, reversed(parts))][::-1]
+    reset: StreamReset = parts[-1 - len(later)]
+    return StreamReset(reset.reason, (_join([*reset.since, *later], whole),)) if later else reset
 
 
 def _join_dicts(parts: list[dict[Any, Any]], whole: Container[object]) -> dict[Any, Any]:
@@ -189,4 +262,17 @@ _JOIN: dict[int, Callable[[list[Any]], Any]] = {
     _TUPLE: _join_tuples,
     _LIST: _join_lists,
     _OBJECT: _join_objects,
+    _RESET: _last,  # inside a dict it is a value like any other
 }
+
+
+class Restarted(BaseException):
+    """Raised to whoever reads a stream, where it begins again: what was made of the chunks so far is for nothing.
+
+    No ``except Exception`` keeps it, and every ``finally`` runs, as when a task is cancelled. ``stream`` stands for the
+    stream that begins again.
+    """
+
+    def __init__(self, stream: object) -> None:
+        super().__init__("the step before begins its stream again, so what was made of the chunks so far is given up")
+        self.stream = stream

@@ -11,7 +11,20 @@ from operator import length_hint
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-__all__ = ["branch_of", "culprit", "frames_of", "place", "position_of", "trim", "values_in"]
+__all__ = [
+    "NOTHING",
+    "alternative_of",
+    "attempt_of",
+    "branch_of",
+    "culprit",
+    "frames_of",
+    "inherit",
+    "place",
+    "position_of",
+    "trim",
+    "values_in",
+    "whereabouts",
+]
 
 _PARTS: Final = 12
 """Of how many nodes, one in another, a note tells; more of them would hide what matters."""
@@ -43,7 +56,7 @@ def place(error: BaseException, where: str, value: Any = NOTHING) -> None:
     """Note on ``error`` that it passed ``where``, and on the first such note the start of ``value``, its input."""
     trim(error)
     notes: list[Any] = list(getattr(error, "__notes__", ()))
-    old = next((note for note in notes if isinstance(note, _Place)), None)
+    old = _note_of(error)
     if old is None:
         note = _Place((where,), "" if value is NOTHING else f"\nplait: its input was {_glimpse(value)}")
     else:
@@ -52,6 +65,24 @@ def place(error: BaseException, where: str, value: Any = NOTHING) -> None:
     rest = [each for each in notes if each is not old]
     with suppress(Exception):  # an exception whose class forbids it goes without
         error.__notes__ = [*rest, note]
+
+
+def whereabouts(error: BaseException) -> str | None:
+    """The innermost place that ``error`` has passed, as its note says."""
+    note = _note_of(error)
+    return None if note is None else note.parts[0]
+
+
+def inherit(error: BaseException, cause: BaseException) -> None:
+    """Let ``error`` go on with the note of ``cause``, which it takes the place of."""
+    note = _note_of(cause)
+    if note is not None:
+        error.add_note(note)
+
+
+def _note_of(error: BaseException) -> _Place | None:
+    notes: list[Any] = list(getattr(error, "__notes__", ()))
+    return next((note for note in notes if isinstance(note, _Place)), None)
 
 
 def _bounded(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,6 +105,16 @@ def position_of(name: str, number: int, count: int, whole: str) -> str:
 def branch_of(name: str, whole: str) -> str:
     """How a branch is called in a note."""
     return f"branch {_short(name)} of {_short(whole)}"
+
+
+def attempt_of(number: int, count: int, whole: str, why: str = "") -> str:
+    """How an attempt is called in a note; ``why`` says why it was the last one before its time."""
+    return f"attempt {number} of {count} of {_short(whole)}" + (f" ({why})" if why else "")
+
+
+def alternative_of(number: int, count: int, whole: str, why: str = "") -> str:
+    """How one of several alternatives is called in a note; the first is 1."""
+    return f"alternative {number} of {count} of {_short(whole)}" + (f" ({why})" if why else "")
 
 
 def _short(name: str) -> str:
@@ -111,6 +152,9 @@ def values_in(error: BaseException, frame: FrameType) -> Seen:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame is not frame:
         trace = trace.tb_next
+    if trace is not None and trace.tb_next is not None and "attempts" in frame.f_locals:
+        trace = trace.tb_next  # what may begin anew is one frame further down
+        frame = trace.tb_frame
     value, passed = NOTHING, _passed(frame)
     while value is NOTHING and trace is not None and _is_ours(trace):
         value, trace = _input_in(trace.tb_frame), trace.tb_next

@@ -13,15 +13,17 @@ from contextvars import ContextVar
 from functools import cache
 from os import environ
 from threading import Lock
-from time import time
 from typing import Any, Final, Literal, NoReturn, Protocol, Self, cast
 
+from plait.clocks import clock
 from plait.concurrency import Permits, run_to_end
-from plait.errors import RecursionLimitError
+from plait.deadlines import Deadline
+from plait.errors import EmptyStreamError, RecursionLimitError
 from plait.merging import merge_all
 
 __all__ = [
     "DEFAULTS",
+    "OWN",
     "UNKNOWN",
     "AmbientListener",
     "HandedConfig",
@@ -74,9 +76,13 @@ class RunListener(Protocol):
 class Scope(dict[str, Any]):
     """A config in force, complete and read-only, with what its keys cannot hold: permits, depth, the parent run."""
 
-    __slots__ = ("depth", "listeners", "permits", "place", "run")
+    __slots__ = ("deadline", "depth", "fresh", "listeners", "permits", "place", "run")
 
     permits: Permits | None
+    deadline: Deadline | None
+    fresh: (
+        bool  # whether the next verb has to keep the deadline, or the silence of its stream, as it came with this call
+    )
     depth: int
     listeners: tuple[RunListener, ...]
     run: Run | None
@@ -88,6 +94,8 @@ class Scope(dict[str, Any]):
         self.depth = parent.depth if parent is not None else 0
         self.listeners = parent.listeners if parent is not None else ()
         self.run = parent.run if parent is not None else None
+        self.deadline = parent.deadline if parent is not None else None
+        self.fresh = False
         self.place = None
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
@@ -101,9 +109,13 @@ class Scope(dict[str, Any]):
 
     def below(self) -> Scope:
         """The scope of what a node calls: without the name, the id and the place, which are the node's own."""
-        if self.place is None and "run_name" not in self and "run_id" not in self:
+        if self.place is None and not self.fresh and "run_name" not in self and "run_id" not in self:
             return self
         return self._like(self._shared(), self.run, None)
+
+    def kept(self) -> Scope:
+        """The same scope, once somebody keeps its deadline."""
+        return self._like(self, self.run, self.place)
 
     def within_run(self, run: Run) -> Scope:
         """The scope of what the node of ``run`` calls."""
@@ -111,26 +123,37 @@ class Scope(dict[str, Any]):
 
     def at(self, place: str) -> Scope:
         """The scope of one step or branch, whose run is tagged with its place."""
-        return self._like(self, self.run, place) if self.listeners else self
+        if not self.listeners:
+            return self
+        scope = self._like(self, self.run, place)
+        scope.fresh = self.fresh
+        return scope
 
     def _shared(self) -> dict[str, Any]:
         """What is not the node's own."""
-        if "run_name" not in self and "run_id" not in self:
+        if not any(key in self for key in OWN):
             return self
-        return {key: value for key, value in self.items() if key not in ("run_name", "run_id")}
+        return {key: value for key, value in self.items() if key not in OWN}
 
     def _like(self, values: Mapping[str, Any], run: Run | None, place: str | None) -> Scope:
         scope = _blank(Scope)  # what __init__ does, in half the time: there are two of them for each watched run
         _filled(scope, values)
-        scope.permits, scope.depth, scope.listeners, scope.run, scope.place = (
+        scope.permits, scope.depth, scope.listeners, scope.run, scope.place, scope.deadline, scope.fresh = (
             self.permits,
             self.depth,
             self.listeners,
             run,
             place,
+            self.deadline,
+            False,
         )
         return scope
 
+
+OWN: Final = ("run_name", "run_id")
+"""What belongs to one call, and not to what that calls."""
+
+_LEAST: Final = 1e-6  # a timeout must be above 0
 
 _blank: Final = cast("Callable[[type[Scope]], Scope]", dict.__new__)
 _filled: Final = cast("Callable[..., None]", dict.update)
@@ -139,9 +162,10 @@ _filled: Final = cast("Callable[..., None]", dict.update)
 class HandedConfig(dict[str, Any]):
     """The copy of a scope that a user's function gets: its own to change, and still tied to its run."""
 
-    __slots__ = ("scope",)
+    __slots__ = ("scope", "timeout")
 
     scope: Scope | None
+    timeout: float | None  # as it was handed out: what was left
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
         return dict, (dict(self),)
@@ -185,6 +209,10 @@ def hand_out(scope: Scope | None) -> HandedConfig:
     """A copy for user code; the containers are fresh, the values in them are the caller's own."""
     config = HandedConfig(DEFAULTS if scope is None else scope)
     config.scope = scope
+    config.pop("idle_timeout", None)  # that of this stream, not of others which the function may open
+    config.timeout = None
+    if scope is not None and scope.deadline is not None:
+        config["timeout"] = config.timeout = max(scope.deadline.left(), _LEAST)
     config["tags"] = list(config["tags"])
     config["callbacks"] = None if config["callbacks"] is None else list(config["callbacks"])
     config["metadata"] = dict(config["metadata"])
@@ -247,7 +275,7 @@ class Run:
         self.outputs: Any = None
         self.error: BaseException | None = None
         self.status = "running"
-        self.start_time = time()
+        self.start_time = clock.get().time()
         self.end_time: float | None = None
 
     @property
@@ -372,7 +400,7 @@ class Watch:
     def _set_out(self) -> None:
         self.begun = True
         if self.lock is not None:
-            self.run.start_time = time()
+            self.run.start_time = clock.get().time()
 
     # ---------------------------------------------------------------------------------------------------------- working
 
@@ -431,7 +459,7 @@ class Watch:
             run.outputs = _total(self.chunks)
         run.error = error
         run.status = status
-        run.end_time = time()
+        run.end_time = clock.get().time()
 
 
 def _tell(listeners: Iterable[RunListener], event: str, *facts: Any, calm: bool = False) -> None:
@@ -527,6 +555,8 @@ async def adispatch(scope: Scope | None, name: str, data: Any) -> None:
 def _total(chunks: list[Any]) -> Any:
     try:
         return merge_all(chunks)
+    except EmptyStreamError:  # the last of them takes back the others
+        return None
     except Exception:  # chunks that cannot be added are nobody's fault who watches
         return chunks
 

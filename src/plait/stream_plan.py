@@ -249,6 +249,12 @@ class _Planner:
         why, advice = _why_choice(node, waits)
         return _with_stop_of(worst, self._settle(row, flow, why, advice), waits)
 
+    def _fallback(self, path: str, node: Any, called: Any, parts: Sequence[Part]) -> Walk[_Flow]:
+        row = self._put(path, called, _Flow(False, "same", ""), "")
+        flows: list[_Flow] = yield self._each_of(path, parts)
+        self._settle(row, flows[0], "it streams as the first of them does; the others take its place where it fails")
+        return flows[0]._replace(origin=name_of(called))
+
     def _map(self, path: str, node: Any, called: Any, parts: Sequence[Part]) -> Walk[_Flow]:
         yield from ()
         piece = bool(getattr(parts[0].node, "_vectorised", False))
@@ -409,6 +415,8 @@ def _why_parallel(whole: bool, gives: str) -> str:
 
 
 def _why_choice(node: Any, waits: bool) -> tuple[str, str]:
+    if name_of(node).startswith("RunnableConfigurableAlternatives"):
+        return "the config decides, and what is chosen gets the stream as it comes", ""
     if not waits:
         return "the first chunk decides, and what is chosen gets the rest as it comes", ""
     if name_of(node).startswith("RouterRunnable"):

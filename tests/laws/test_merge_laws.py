@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.merging import EVERY_KEY, merge, merge_all
+from plait.merging import EVERY_KEY, StreamReset, merge, merge_all
 from plait.messages import AIMessageChunk
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -62,6 +62,33 @@ def test_replacing_facts_is_associative_too(chunks: list[Any], whole: Any) -> No
     """Also where texts replace one another it does not matter where the stream was cut."""
     from_the_right = reduce(lambda later, chunk: merge_all([chunk, later], whole=whole), reversed(chunks))
     assert merge_all(chunks, whole=whole) == from_the_right
+
+
+# ----------------------------------------------------------------------------------------------------------- resets
+
+RESETS = st.builds(StreamReset, st.sampled_from(["", "TimeoutError"]), st.just(()) | st.tuples(JSON))
+ANY = JSON | RESETS | st.dictionaries(st.sampled_from("ab"), JSON | RESETS, max_size=2)
+
+
+@given(ANY, ANY, ANY)
+def test_merge_with_resets_is_associative(a: Any, b: Any, c: Any) -> None:
+    """(a + b) + c is a + (b + c), also where one of them takes back what was before it."""
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+
+
+@given(st.lists(JSON), RESETS, st.lists(JSON, min_size=1))
+def test_sum_is_that_of_what_follows_the_last_reset(before: list[Any], reset: StreamReset, rest: list[Any]) -> None:
+    """N6: whatever was before a reset, the value of the stream is that of the chunks after it."""
+    assert exact(merge_all([*before, reset, *rest])) == exact(merge_all([*reset.since, *rest]))
+
+
+@given(st.lists(JSON | RESETS, min_size=1, max_size=8), JSON, st.data())
+def test_sum_of_parts_of_a_stream_with_resets(chunks: list[Any], end: Any, data: st.DataObject) -> None:
+    """Parts added up by ``merge`` and then all together give the value: a partial sum remembers that it resets."""
+    chunks = [*chunks, end]
+    cut = data.draw(st.integers(0, len(chunks)))
+    pieces = [reduce(merge, piece) for piece in (chunks[:cut], chunks[cut:]) if piece]
+    assert merge_all(chunks) == merge_all(pieces)
 
 
 # --------------------------------------------------------------------------------------------------------- messages

@@ -243,6 +243,9 @@ trees = st.recursive(
         | st.tuples(st.just("given"), inner)
         | st.tuples(st.just("assign"), inner, inner)
         | st.tuples(st.just("calls"), inner, st.integers(1, 3))
+        | st.tuples(st.just("again"), inner, st.integers(1, 3))
+        | st.tuples(st.just("instead"), inner)
+        | st.tuples(st.just("in time"), inner)
     ),
     max_leaves=8,
 )
@@ -278,6 +281,12 @@ def built(tree: Any, leaf: Callable[[str], Any], colour: str) -> Runnable[Any, A
         return RunnableBranch((lambda value: True, part), RunnablePassthrough())
     if kind == "given":
         return RunnableLambda(lambda value: part)
+    if kind == "again":
+        return (failing(more[0]) | part).with_retry(stop_after_attempt=more[0] + 1, wait_exponential_jitter=False)
+    if kind == "instead":
+        return (RunnablePassthrough() | failing(10**9)).with_fallbacks([part])
+    if kind == "in time":
+        return part.with_config(timeout=10 * SOON)
     if kind in ("caught", "closed"):
         return rough(kind, part, leaf, colour)
     if kind == "assign":
@@ -292,6 +301,18 @@ def built(tree: Any, leaf: Callable[[str], Any], colour: str) -> Runnable[Any, A
         return await part.abatch([value] * more[0])
 
     return RunnableLambda(call) if colour == "sync" else RunnableLambda(acall)
+
+
+def failing(times: int) -> Runnable[Any, Any]:
+    """A step that fails so often, whoever calls it, and then gives what it gets."""
+    left = iter(range(times))
+
+    def fail(value: Any) -> Any:
+        if next(left, None) is not None:
+            raise ConnectionError
+        return value
+
+    return RunnableLambda(fail)
 
 
 def rough(kind: str, part: Runnable[Any, Any], leaf: Callable[[str], Any], colour: str) -> Runnable[Any, Any]:
@@ -334,7 +355,7 @@ def in_sequence(tree: Any) -> list[str]:
         return [name for part in what for name in in_sequence(part)]
     if kind == "assign":
         return in_sequence(what) + in_sequence(more[0])
-    return in_sequence(what) * (more[0] if more else 1)
+    return in_sequence(what) * (more[0] if kind in ("map", "calls") else 1)
 
 
 async def _all(chunks: Any) -> list[Any]:
@@ -393,6 +414,11 @@ def run_tree(tree: Any, limit: int, verb: str, count: int, leaves: str) -> Crowd
     return crowd
 
 
+FIVE_DEEP = (
+    "again",
+    ("dict", [("instead", ("map", ("again", ("calls", ("instead", ("leaf", "p")), 3), 2), 3))] * 3),
+    2,
+)
 ROWS_OF_MAPS = ("row", [("map", ("leaf", "p"), 3)] * 2 + [("dict", [("map", ("leaf", "q"), 3)] * 3)])
 
 
@@ -400,8 +426,12 @@ ROWS_OF_MAPS = ("row", [("map", ("leaf", "p"), 3)] * 2 + [("dict", [("map", ("le
 @example(ROWS_OF_MAPS, 3, "stream", 1)
 @example(ROWS_OF_MAPS, 3, "astream", 1)
 @example(ROWS_OF_MAPS, 1, "batch_as_completed", 4)
+@example(FIVE_DEEP, 4, "batch", 4)
+@example(FIVE_DEEP, 8, "stream", 1)
 def test_no_tree_exceeds_the_limit_in_threads(tree: Any, limit: int, verb: str, count: int) -> None:
-    """P07: a tree of dicts, rows, maps and batches never has more than max_concurrency leaf calls going, and ends."""
+    """N3: a tree of dicts, rows, maps, batches, retries and fallbacks never has more than max_concurrency leaf calls
+    going, and ends.
+    """
     crowd = run_tree(tree, limit, verb, count, "threads")
 
     expected = in_sequence(tree) * (1 if verb in ONE_INPUT else count)
@@ -412,6 +442,8 @@ def test_no_tree_exceeds_the_limit_in_threads(tree: Any, limit: int, verb: str, 
 @given(trees, st.integers(1, 8), st.sampled_from(sorted(ASYNC)), st.integers(1, 4))
 @example(ROWS_OF_MAPS, 3, "astream", 1)
 @example(ROWS_OF_MAPS, 3, "abatch_as_completed", 4)
+@example(FIVE_DEEP, 4, "abatch", 4)
+@example(FIVE_DEEP, 8, "astream", 1)
 def test_no_tree_exceeds_the_limit_in_tasks(tree: Any, limit: int, verb: str, count: int) -> None:
     """P07: the same with async leaf calls: never more than max_concurrency going, and the call ends."""
     crowd = run_tree(tree, limit, verb, count, "tasks")
@@ -464,7 +496,11 @@ def test_any_tree_ends_without_a_limit(tree: Any, verb: str, leaves: str) -> Non
     assert sorted(crowd.order) == sorted(in_sequence(tree) * (1 if verb in ONE_INPUT else 3))
 
 
+MAPS_IN_MAPS = ("row", [("map", ("map", ("leaf", "p"), 2), 3), ("map", ("leaf", "p"), 1), ("leaf", "p")])
+
+
 @given(trees | rough_trees, st.integers(1, 4), st.integers(0, 60), st.booleans(), st.sampled_from(["threads", "tasks"]))
+@example(MAPS_IN_MAPS, 2, 20, True, "tasks")
 def test_tree_that_is_cancelled_anywhere_leaves_nothing(
     tree: Any, limit: int, turns: int, streams: bool, leaves: str
 ) -> None:

@@ -275,3 +275,18 @@ def test_exception_that_takes_no_note_goes_through(run: Any) -> None:
 
     with pytest.raises(Closed):
         run(RunnableLambda(add_1) | close, 1)
+
+
+def test_chunk_that_fails_is_what_is_shown() -> None:
+    """A function that is called chunk by chunk failed with the chunk in the note, not with what it gave before."""
+
+    def double(number: int) -> int:
+        if number == 3:
+            raise LookupError
+        return number * 100
+
+    chain = RunnableLambda(lambda _: ((yield 1), (yield 2), (yield 3))) | RunnableLambda(double, chunkwise=True)
+    with pytest.raises(LookupError) as caught:
+        list(chain.stream(0))
+
+    assert caught.value.__notes__[0].endswith("its input was 3")

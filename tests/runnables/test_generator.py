@@ -239,7 +239,7 @@ def test_empty_generator_has_no_value(run: Any) -> None:
         run(RunnableGenerator(silent), "a")
 
 
-@pytest.mark.parametrize("given", [5, None, "text", [letters]], ids=repr)
+@pytest.mark.parametrize("given", [5, None, "text", [letters]])
 def test_what_is_no_function_is_refused(given: Any) -> None:
     """RunnableGenerator takes generator functions, and says so when it is built."""
     with pytest.raises(TypeError, match="RunnableGenerator takes a generator function, got"):

@@ -320,7 +320,7 @@ async def test_async_branch_that_has_ended_is_not_stored_for() -> None:
 # ------------------------------------------------------------------------------------------------------------ bad input
 
 
-@pytest.mark.parametrize("steps", [{1: add_1}, {}, {None: add_1}], ids=repr)
+@pytest.mark.parametrize("steps", [{1: add_1}, {}, {None: add_1}])
 def test_keys_are_text_and_there_is_one(steps: Any) -> None:
     """A dict of steps without keys, or with keys that are not text, is refused when it is built."""
     with pytest.raises(TypeError, match="text keys, at least one"):

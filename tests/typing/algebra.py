@@ -16,6 +16,7 @@ from plait import (
     RunnableSequence,
     chain,
 )
+from plait.runnables import ConfigurableField, RunnableRetry, RunnableWithFallbacks
 
 
 def length(text: str) -> int:
@@ -134,3 +135,19 @@ class Reverse(Runnable[str, str]):
 
 
 assert_type(Reverse() | to_length, RunnableSequence[str, int])
+
+
+# --- under failure
+assert_type(to_length.with_retry(), RunnableRetry[str, int])
+assert_type(to_length.with_retry(retry_if_exception_type=(OSError, ValueError)).invoke("a"), int)
+assert_type(to_length.with_retry(retry_if_exception_type=lambda error: bool(error.args)).invoke("a"), int)
+assert_type(to_length.with_fallbacks([length, to_length]), RunnableWithFallbacks[str, int])
+assert_type(to_length.with_fallbacks([length], exceptions_to_handle=OSError).invoke("a"), int)
+assert_type(to_length.with_retry() | is_even, RunnableSequence[str, bool])
+
+
+# --- configured
+field = ConfigurableField(id="f")
+assert_type(to_length.configurable_fields(func=field), Runnable[str, int])
+assert_type(to_length.configurable_alternatives(field, other=length, made=lambda: to_length).invoke("a"), int)
+assert_type(to_length.configurable_fields(func=field) | is_even, RunnableSequence[str, bool])

@@ -27,3 +27,5 @@ wrong_3: object = to_even | length  # type: ignore[operator]  # pyright: ignore[
 wrong_4: object = to_length | 3  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
 wrong_5: object = to_length.invoke(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 wrong_6: object = prompt | model | StrOutputParser() | is_even  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
+wrong_7: object = to_length.bind().invok  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+wrong_8: object = to_length.configurable_fields(func="f")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -126,6 +126,9 @@ class _Builder:
             ends += option.ends
         return _Fragment(choice, ends, called)
 
+    def _fallback(self, node: Any, called: Any, parts: Sequence[Part]) -> Walk[_Fragment]:
+        return self._choice(node, called, parts)
+
     def _map(self, node: Any, called: Any, parts: Sequence[Part]) -> Walk[_Fragment]:
         if anatomy_of(parts[0].node).kind == "leaf":
             return self._leaf(node, called)

@@ -10,6 +10,8 @@ from plait.runnables.base import (
     RunnableAssign,
     RunnableBinding,
     RunnableBranch,
+    RunnableConfigurableAlternatives,
+    RunnableConfigurableFields,
     RunnableEach,
     RunnableGenerator,
     RunnableLambda,
@@ -17,22 +19,36 @@ from plait.runnables.base import (
     RunnableParallel,
     RunnablePassthrough,
     RunnablePick,
+    RunnableRetry,
     RunnableSequence,
+    RunnableWithFallbacks,
     coerce_to_runnable,
 )
 from plait.runnables.config import RunnableConfig, current_config, ensure_config, merge_configs, patch_config
+from plait.runnables.configuring import (
+    ConfigurableField,
+    ConfigurableFieldMultiOption,
+    ConfigurableFieldSingleOption,
+    ConfigurableFieldSpec,
+)
 from plait.runnables.decorator import chain
 
 if TYPE_CHECKING:
     from plait.runnables.serializable import RunnableSerializable as RunnableSerializable
 
 __all__ = [
+    "ConfigurableField",
+    "ConfigurableFieldMultiOption",
+    "ConfigurableFieldSingleOption",
+    "ConfigurableFieldSpec",
     "RouterRunnable",
     "Runnable",
     "RunnableAssign",
     "RunnableBinding",
     "RunnableBranch",
     "RunnableConfig",
+    "RunnableConfigurableAlternatives",
+    "RunnableConfigurableFields",
     "RunnableEach",
     "RunnableGenerator",
     "RunnableLambda",
@@ -40,8 +56,10 @@ __all__ = [
     "RunnableParallel",
     "RunnablePassthrough",
     "RunnablePick",
+    "RunnableRetry",
     "RunnableSequence",
     "RunnableSerializable",
+    "RunnableWithFallbacks",
     "chain",
     "coerce_to_runnable",
     "current_config",

@@ -28,11 +28,12 @@ from collections.abc import (
     Sequence,
 )
 from copy import copy
-from functools import cached_property
-from operator import length_hint
+from functools import cached_property, partial
+from operator import length_hint, methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from plait.anatomy import Anatomy, Part
+from plait.clocks import clock
 from plait.concurrency import (
     aas_completed,
     aclose_all,
@@ -51,10 +52,36 @@ from plait.concurrency import (
     once,
     tee,
 )
-from plait.errors import ChainError, EmptyStreamError
+from plait.deadlines import akept, kept, left
+from plait.errors import ChainError, ConfigError, EmptyStreamError
 from plait.inspection import awaitable, config_parameter, kind_of, name_of
-from plait.merging import merge_all
-from plait.notes import branch_of, culprit, frames_of, place, position_of, trim, values_in
+from plait.merging import StreamReset, merge_all
+from plait.notes import (
+    NOTHING,
+    alternative_of,
+    attempt_of,
+    branch_of,
+    culprit,
+    frames_of,
+    place,
+    position_of,
+    trim,
+    values_in,
+)
+from plait.runnables.attempts import (
+    Again,
+    Tape,
+    ain_rounds,
+    all_failed,
+    at_attempt,
+    at_fallback,
+    attempt_tag,
+    awith_key,
+    fallback_tag,
+    in_all,
+    in_rounds,
+    with_key,
+)
 from plait.runnables.batches import (
     Rows,
     acaller,
@@ -71,13 +98,34 @@ from plait.runnables.batches import (
 )
 from plait.runnables.config import (
     RunnableConfig,
+    as_config,
     configs_of_batch,
     enter,
     merge_configs,
     with_defaults,
 )
+from plait.runnables.configuring import (
+    AnyConfigurableField,
+    ConfigurableField,
+    Kept,
+    alternative_spec,
+    can_be_called_bare,
+    check_alternatives,
+    check_fields,
+    default_of,
+    field_spec,
+    narrowed,
+    prefixed,
+    refuse_alternative,
+    spelled,
+    unique_specs,
+    value_of,
+)
 from plait.runnables.describing import Described, schemas
+from plait.runnables.forwarding import forwarded
 from plait.runnables.own_verbs import BRIDGES, SCOPED, stream_by_verb
+from plait.runnables.restarts import areplayed, arestarting, replayed, restartable, restarting
+from plait.runnables.retrying import MidStream, Policy, exceptions_of, mid_stream_of, policy_of
 from plait.runnables.stages import (
     Config,
     Placed,
@@ -90,6 +138,7 @@ from plait.runnables.stages import (
     at,
     atransform_of,
     avalue_stage,
+    blamable,
     chained,
     each_stage,
     ending,
@@ -101,9 +150,10 @@ from plait.runnables.stages import (
     value_stage,
 )
 from plait.runnables.watchable import Watchable
-from plait.runnables.watched import awatched, awatched_batch, watched, watched_batch
+from plait.runnables.watched import alimited, awatched, awatched_batch, limited, watched, watched_batch
 from plait.runs import UNKNOWN, Scope, Watch, current, deeper, hand_out
 from plait.signatures import chunk_types, function_types
+from plait.stopping import asleep, check_stopped, in_time, sleep
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -131,6 +181,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
     _strict_input: ClassVar[bool] = False
     # Verbs that a class writes itself are user code, and run with its config in force.
     _own_verbs: ClassVar[bool] = True
+    # May give a StreamReset among the chunks of a stream: then the steps after it begin anew.
+    _resets: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -149,6 +201,11 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         try:
             if scope is None:
                 return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            if scope.deadline is not None:
+                if scope.fresh:
+                    with kept(scope.deadline, self):
+                        return self.invoke(input, as_config(scope.kept()), **kwargs)
+                check_stopped()
             if not scope.listeners:
                 return self._invoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
             with Watch(self, input, scope) as watch:
@@ -157,12 +214,17 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
             trim(error)
             raise
 
-    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+    async def ainvoke(  # twin: a task is cancelled, where a thread has to ask whether to go on
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Output:
         """The output for one input."""
         scope = current.get() if config is None else enter(config)
         try:
             if scope is None:
                 return await self._ainvoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
+            if scope.deadline is not None and scope.fresh:
+                async with akept(scope.deadline, self):
+                    return await self.ainvoke(input, as_config(scope.kept()), **kwargs)
             if not scope.listeners:
                 return await self._ainvoke(input, scope.below(), **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
             async with Watch(self, input, scope) as watch:
@@ -177,6 +239,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         Closing the iterator ends the work at once: every ``finally`` above has run when ``close`` returns.
         """
         scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.fresh:
+            return limited(self.stream(input, as_config(scope.kept()), **kwargs), scope, self)
         if scope is not None and scope.listeners and self._hooked:
             return watched(self, once(input), input, scope, self._opened_with(kwargs))
         return self.transform(once(input), cast("RunnableConfig | None", scope), **kwargs)
@@ -187,6 +251,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         Closing the iterator ends the work at once: every ``finally`` above has run when ``await aclose()`` returns.
         """
         scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.fresh:
+            return alimited(self.astream(input, as_config(scope.kept()), **kwargs), scope, self)
         if scope is not None and scope.listeners and self._hooked:
             return awatched(self, aonce(input), input, scope, self._aopened_with(kwargs))
         return self.atransform(aonce(input), cast("RunnableConfig | None", scope), **kwargs)
@@ -196,6 +262,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
     ) -> Iterator[Output]:
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.fresh:
+            return limited(self.transform(input, as_config(scope.kept()), **kwargs), scope, self)
         if scope is not None and scope.listeners:
             return watched(self, input, UNKNOWN, scope, self._opened_with(kwargs))
         stream = self._transform(input, None if scope is None else scope.below(), **kwargs)
@@ -206,6 +274,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
     ) -> AsyncIterator[Output]:
         """The output in chunks for an input that itself comes in chunks."""
         scope = current.get() if config is None else enter(config)
+        if scope is not None and scope.fresh:
+            return alimited(self.atransform(input, as_config(scope.kept()), **kwargs), scope, self)
         if scope is not None and scope.listeners:
             return awatched(self, input, UNKNOWN, scope, self._aopened_with(kwargs))
         stream = self._atransform(input, None if scope is None else scope.below(), **kwargs)
@@ -430,7 +500,7 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         """The value of a stream that this node reads whole, or of its own."""
         if not chunks:
             raise EmptyStreamError(f"{self.get_name()}: the stream ended without a chunk, so there is no value")
-        return chunks[0] if len(chunks) == 1 else merge_all(chunks)
+        return chunks[0] if len(chunks) == 1 and type(chunks[0]) is not StreamReset else merge_all(chunks)
 
     @property
     def _each(self) -> Callable[[Any], Any] | None:
@@ -616,6 +686,85 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         """This with types of your own for its schemas."""
         return RunnableBinding(self, input_type=input_type, output_type=output_type)
 
+    def configurable_fields(self, **fields: AnyConfigurableField) -> Runnable[Input, Output]:
+        """This with fields that a call may set: ``config["configurable"]`` has their values, by the ids given here.
+
+        Raises ConfigError for a field that this does not have.
+        """
+        return RunnableConfigurableFields(default=self, fields=fields)
+
+    def configurable_alternatives(
+        self,
+        which: ConfigurableField,
+        *,
+        default_key: str = "default",
+        prefix_keys: bool = False,
+        **kwargs: Any,
+    ) -> Runnable[Input, Output]:
+        """This, or what a call names in its place: ``config["configurable"]`` has the key of one of ``kwargs``.
+
+        Each of those is a Runnable, what ``|`` makes one of, or a function without parameters that gives one when it is
+        first chosen. With ``prefix_keys`` the ids of an alternative's own fields begin with ``<which>==<key>/``.
+        """
+        return RunnableConfigurableAlternatives(
+            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
+        )
+
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: type[Exception]
+        | tuple[type[Exception], ...]
+        | Callable[[Exception], bool]
+        | None = None,
+        wait_exponential_jitter: bool = True,
+        exponential_jitter_params: Mapping[str, float] | None = None,
+        stop_after_attempt: int = 3,
+        mid_stream: MidStream = "raise",
+    ) -> RunnableRetry[Input, Output]:
+        """This, tried again when it fails; the exception of the last attempt is raised.
+
+        retry_if_exception_type: what is tried again: exception types, or a function that says so of an exception. By
+            default all but mistakes of the program or its configuration, and requests that the provider refuses.
+        wait_exponential_jitter: whether to wait before another attempt. What the provider asks for in ``retry-after``
+            is waited for in any case; if that is more than ``max``, the error is raised at once.
+        exponential_jitter_params: in seconds, ``initial`` (1), ``max`` (60), ``exp_base`` (2), ``jitter`` (1).
+        stop_after_attempt: how often it is tried in all.
+        mid_stream: a stream is tried again until its first chunk. After it the error is raised; or, with "restart",
+            a ``StreamReset`` tells the consumer that all begins anew.
+        """
+        return RunnableRetry(
+            self,
+            retry_if_exception_type=retry_if_exception_type,
+            wait_exponential_jitter=wait_exponential_jitter,
+            exponential_jitter_params=exponential_jitter_params,
+            stop_after_attempt=stop_after_attempt,
+            mid_stream=mid_stream,
+        )
+
+    def with_fallbacks(
+        self,
+        fallbacks: Sequence[Any],
+        *,
+        exceptions_to_handle: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+        exception_key: str | None = None,
+        mid_stream: MidStream = "raise",
+    ) -> RunnableWithFallbacks[Input, Output]:
+        """This, and when it fails the first of ``fallbacks`` that does not; if all fail, the error of this is raised.
+
+        exceptions_to_handle: any other exception is raised at once.
+        exception_key: the key of the input, which must be a dict, under which a fallback finds what the one before it
+            has failed with.
+        mid_stream: as for ``with_retry``.
+        """
+        return RunnableWithFallbacks(
+            self,
+            fallbacks,
+            exceptions_to_handle=exceptions_to_handle,
+            exception_key=exception_key,
+            mid_stream=mid_stream,
+        )
+
 
 # ----------------------------------------------------------------------------------------------- what | takes and gives
 
@@ -723,8 +872,9 @@ class RunnableSequence(_Node[Input, Output]):
         first_given: Any = given[0]
         if type(first_given) is RunnableSequence and first_given.name is None:
             joined, keys, inline, rest = first_given.steps, first_given._keys, first_given._inline, given[1:]
+            resets = first_given._resets
         else:
-            joined, keys, inline, rest = (), None, True, given
+            joined, keys, inline, rest, resets = (), None, True, given, False
         added: list[Runnable[Any, Any]] = []
         for step in rest:
             runnable: Any = coerce_to_runnable(step)
@@ -734,7 +884,8 @@ class RunnableSequence(_Node[Input, Output]):
             keys = _fit(before, step, keys)
         inline = inline and all(step._inline for step in added)
         whole = joined[0]._gathers if joined else added[0]._gathers
-        vars(self).update(steps=(*joined, *added), name=name, _keys=keys, _inline=inline, _whole=whole)
+        resets = resets or any(step._resets for step in added)
+        vars(self).update(steps=(*joined, *added), name=name, _keys=keys, _inline=inline, _whole=whole, _resets=resets)
 
     @property
     def first(self) -> Runnable[Any, Any]:
@@ -764,8 +915,9 @@ class RunnableSequence(_Node[Input, Output]):
         try:
             for call in pending:
                 input = call(input)
-        except Exception as error:
-            self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
             raise
         return input
 
@@ -774,8 +926,9 @@ class RunnableSequence(_Node[Input, Output]):
         try:
             for call in pending:
                 input = await call(input)
-        except Exception as error:
-            self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame(error, len(self.steps) - length_hint(pending) - 1, input)
             raise
         return input
 
@@ -790,7 +943,7 @@ class RunnableSequence(_Node[Input, Output]):
     def _places(self) -> list[str]:
         return [f"seq:step:{number}" for number in range(1, len(self.steps) + 1)]
 
-    def _blame(self, error: Exception, index: int, input: Any) -> None:
+    def _blame(self, error: BaseException, index: int, input: Any) -> None:
         step = self.steps[index].get_name()
         place(error, position_of(step, index + 1, len(self.steps), self.get_name()), input)
 
@@ -803,8 +956,9 @@ class RunnableSequence(_Node[Input, Output]):
             frames = frames_of(opened)
             for chunk in opened[-1]:
                 yield chunk
-        except Exception as error:
-            self._blame_stage(error, frames, positions)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame_stage(error, frames, positions)
             raise
         finally:
             frames.clear()  # each holds the one that pulled it, and so this one
@@ -819,14 +973,15 @@ class RunnableSequence(_Node[Input, Output]):
             frames = frames_of(opened)
             async for chunk in opened[-1]:
                 yield chunk
-        except Exception as error:
-            self._blame_stage(error, frames, positions)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame_stage(error, frames, positions)
             raise
         finally:
             frames.clear()  # each holds the one that pulled it, and so this one
             await aclose_all(reversed(opened))
 
-    def _blame_stage(self, error: Exception, frames: list[Any], positions: list[int]) -> None:
+    def _blame_stage(self, error: BaseException, frames: list[Any], positions: list[int]) -> None:
         found = culprit(error, frames)
         if found is not None:
             index, seen = positions[found], values_in(error, frames[found])
@@ -834,20 +989,24 @@ class RunnableSequence(_Node[Input, Output]):
 
     @cached_property
     def _stages(self) -> list[Placed]:
-        return fused(self.steps, transform_of, each_stage, value_stage, hop_stage)
+        stages = fused(self.steps, transform_of, each_stage, value_stage, hop_stage)
+        return restartable(stages, self.steps, restarting) if self._resets else stages
 
     @cached_property
     def _astages(self) -> list[Placed]:
-        return fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop_stage)
+        stages = fused(self.steps, atransform_of, aeach_stage, avalue_stage, ahop_stage)
+        return restartable(stages, self.steps, arestarting) if self._resets else stages
 
     def _plan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[Placed]:
         if kwargs or (config is not None and config.listeners):
-            return unfused(self.steps, _verb_of, hop_stage, kwargs)
+            stages = unfused(self.steps, _verb_of, hop_stage, kwargs)
+            return restartable(stages, self.steps, restarting) if self._resets else stages
         return self._stages
 
     def _aplan(self, config: Config, kwargs: dict[str, Any]) -> Iterable[Placed]:
         if kwargs or (config is not None and config.listeners):
-            return unfused(self.steps, _averb_of, ahop_stage, kwargs)
+            stages = unfused(self.steps, _averb_of, ahop_stage, kwargs)
+            return restartable(stages, self.steps, arestarting) if self._resets else stages
         return self._astages
 
     @property
@@ -858,6 +1017,9 @@ class RunnableSequence(_Node[Input, Output]):
         if not self._vectorised:
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(inputs, config)
+        if (limit := rows.limit()) is not None:
+            with kept(limit, self):
+                return self.batch(rows.values, rows.kept(), return_exceptions=return_exceptions, **kwargs)
         if not rows.listened_to():
             return self._through(self._parts(), rows, return_exceptions, kwargs)
 
@@ -872,6 +1034,9 @@ class RunnableSequence(_Node[Input, Output]):
         if not self._vectorised:
             return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(await _listed_async(inputs), config)
+        if (limit := rows.limit()) is not None:
+            async with akept(limit, self):
+                return await self.abatch(rows.values, rows.kept(), return_exceptions=return_exceptions, **kwargs)
         if not rows.listened_to():
             return await self._athrough(self._parts(), rows, return_exceptions, kwargs)
 
@@ -954,10 +1119,14 @@ class RunnableSequence(_Node[Input, Output]):
 
 
 def _invoked(step: Runnable[Any, Any], config: Config, kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+    if config is not None and config.deadline is not None:
+        return lambda value: in_time(step.invoke(value, config, **kwargs))
     return lambda value: step.invoke(value, config, **kwargs)
 
 
-def _ainvoked(step: Runnable[Any, Any], config: Config, kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+def _ainvoked(  # twin: a task is cancelled while the step runs
+    step: Runnable[Any, Any], config: Config, kwargs: dict[str, Any]
+) -> Callable[[Any], Any]:
     return lambda value: step.ainvoke(value, config, **kwargs)
 
 
@@ -998,17 +1167,10 @@ def _listed(keys: Iterable[str]) -> str:
 
 
 def _specs(steps: Iterable[Runnable[Any, Any]]) -> list[Any]:
-    found: list[Any] = []
-    for step in steps:
-        found.extend(spec for spec in step.config_specs if spec not in found)
-    return found
+    return unique_specs((step.get_name(), spec) for step in steps for spec in step.config_specs)
 
 
 # ------------------------------------------------------------------------------------------------------------ functions
-
-
-def _as_config(scope: Scope) -> RunnableConfig:
-    return cast(RunnableConfig, scope)  # a dict with these keys, which the type cannot say of a subclass
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, dict, list, tuple, type(None), bytes, set})
@@ -1020,7 +1182,7 @@ def _settle(value: Any, input: Any, config: Config, name: str) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Runnable):
-        return cast("Runnable[Any, Any]", value).invoke(input, _as_config(deeper(config, name)))
+        return cast("Runnable[Any, Any]", value).invoke(input, as_config(deeper(config, name)))
     if awaitable(value):
         getattr(value, "close", bool)()  # a coroutine that is never awaited would warn
         raise TypeError(_ASYNC_ONLY.format(name))
@@ -1032,7 +1194,7 @@ async def _asettle(value: Any, input: Any, config: Config, name: str) -> Any:  #
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Runnable):
-        return await cast("Runnable[Any, Any]", value).ainvoke(input, _as_config(deeper(config, name)))
+        return await cast("Runnable[Any, Any]", value).ainvoke(input, as_config(deeper(config, name)))
     if awaitable(value):
         return await _asettle(await value, input, config, name)
     return value
@@ -1053,7 +1215,9 @@ class RunnableLambda(_Node[Input, Output]):
 
     It is called with the whole input, once. ``chunkwise=True`` says that f(a) + f(b) is f(a + b), so that a stream
     goes through it chunk by chunk. Under an async verb a sync function runs in a thread; ``inline=True`` says that it
-    neither waits nor computes long, so that it is called on the event loop.
+    neither waits nor computes long, so that it is called on the event loop. ``resets=True`` says that a runnable that it
+    returns may begin its stream anew (``StreamReset``), or that it yields such resets itself; without it such a
+    runnable is not streamed, but invoked.
     """
 
     func: Callable[..., Any] | None
@@ -1068,6 +1232,7 @@ class RunnableLambda(_Node[Input, Output]):
         *,
         chunkwise: bool = False,
         inline: bool = False,
+        resets: bool = False,
     ) -> None: ...
 
     @overload
@@ -1079,6 +1244,7 @@ class RunnableLambda(_Node[Input, Output]):
         *,
         chunkwise: bool = False,
         inline: bool = False,
+        resets: bool = False,
     ) -> None: ...
 
     @overload
@@ -1090,6 +1256,7 @@ class RunnableLambda(_Node[Input, Output]):
         *,
         chunkwise: bool = False,
         inline: bool = False,
+        resets: bool = False,
     ) -> None: ...
 
     @overload
@@ -1101,6 +1268,7 @@ class RunnableLambda(_Node[Input, Output]):
         *,
         chunkwise: bool = False,
         inline: bool = False,
+        resets: bool = False,
     ) -> None: ...
 
     def __init__(
@@ -1111,6 +1279,7 @@ class RunnableLambda(_Node[Input, Output]):
         *,
         chunkwise: bool = False,
         inline: bool = False,
+        resets: bool = False,
     ) -> None:
         if isinstance(func, Runnable):
             raise TypeError(
@@ -1123,6 +1292,7 @@ class RunnableLambda(_Node[Input, Output]):
             name=name or name_of(func),
             chunkwise=chunkwise,
             _inline=inline or type(func).__module__ == "operator",
+            _resets=resets,
             _kinds=tuple(None if form is None else kind_of(form) for form in forms),
             _configs=tuple(None if form is None else config_parameter(form) for form in forms),
         )
@@ -1219,18 +1389,22 @@ class RunnableLambda(_Node[Input, Output]):
             return self._called(func, input, config, kwargs)
         return await in_thread(self._called, func, input, config, kwargs)
 
+    def _expects(self, given: Any) -> bool:
+        """Whether the chunks of a runnable that the function gave can be given on, resets included."""
+        return self._resets or not given._resets
+
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         if self.func is None:
             raise TypeError(_ASYNC_ONLY.format(self.get_name()))
         for input in chunks if self.chunkwise else (self._sum(list(chunks)),):
-            value = self._called(self.func, input, config, kwargs)
+            output = self._called(self.func, input, config, kwargs)
             stream: Iterator[Any]
             if self._kinds[0] == "gen":
-                stream = inside(value, config)
-            elif isinstance(value, Runnable):
-                stream = cast("Runnable[Any, Any]", value).stream(input, _as_config(deeper(config, self.get_name())))
+                stream = inside(output, config)
+            elif isinstance(output, Runnable) and self._expects(output):
+                stream = cast("Runnable[Any, Any]", output).stream(input, as_config(deeper(config, self.get_name())))
             else:
-                yield _settle(value, input, config, self.get_name())
+                yield _settle(output, input, config, self.get_name())
                 continue
             try:
                 for chunk in stream:
@@ -1249,11 +1423,11 @@ class RunnableLambda(_Node[Input, Output]):
                 chunks_of = cast("Callable[..., Any]", self.func)
                 stream = aiter_in_thread(inside(self._called(chunks_of, input, config, kwargs), config))
             else:
-                value = await self._off_loop(input, config, kwargs)
-                if not isinstance(value, Runnable):
-                    yield await _asettle(value, input, config, self.get_name())
+                output = await self._off_loop(input, config, kwargs)
+                if not (isinstance(output, Runnable) and self._expects(output)):
+                    yield await _asettle(output, input, config, self.get_name())
                     continue
-                stream = cast("Runnable[Any, Any]", value).astream(input, _as_config(deeper(config, self.get_name())))
+                stream = cast("Runnable[Any, Any]", output).astream(input, as_config(deeper(config, self.get_name())))
             try:
                 async for chunk in stream:
                     yield chunk
@@ -1297,6 +1471,7 @@ class RunnableGenerator(_Node[Input, Output]):
 
     ``transform`` may be a generator or an async generator function; ``atransform`` is the async form if there are
     two. The config is passed as for RunnableLambda. With only a sync form, async verbs run it in threads.
+    ``resets=True`` says that it may yield a ``StreamReset``, after which it begins anew; then the steps after it do, too.
     """
 
     transform_func: Callable[..., Iterator[Any]] | None
@@ -1309,6 +1484,7 @@ class RunnableGenerator(_Node[Input, Output]):
         atransform: None = None,
         *,
         name: str | None = None,
+        resets: bool = False,
     ) -> None: ...
 
     @overload
@@ -1318,6 +1494,7 @@ class RunnableGenerator(_Node[Input, Output]):
         atransform: Callable[[AsyncIterator[In]], AsyncIterator[Out]] | None = None,
         *,
         name: str | None = None,
+        resets: bool = False,
     ) -> None: ...
 
     def __init__(
@@ -1326,6 +1503,7 @@ class RunnableGenerator(_Node[Input, Output]):
         atransform: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
+        resets: bool = False,
     ) -> None:
         forms = _forms(transform, atransform, "RunnableGenerator takes a generator function")
         if any(form is not None and kind_of(form) == "async" for form in forms):
@@ -1335,6 +1513,7 @@ class RunnableGenerator(_Node[Input, Output]):
             atransform_func=forms[1],
             name=name or name_of(transform),
             _configs=tuple(None if form is None else config_parameter(form) for form in forms),
+            _resets=resets,
         )
 
     _configs: tuple[str | None, str | None]
@@ -1407,6 +1586,7 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             name=None,
             _inline=all(step._inline for step in steps.values()),
             _whole=all(step._gathers for step in steps.values()),
+            _resets=any(step._resets for step in steps.values()),
             _light=tuple((key, step) for key, step in steps.items() if step._inline),
             _heavy=tuple((key, step) for key, step in steps.items() if not step._inline),
         )
@@ -1432,8 +1612,9 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             key, step = branch
             try:
                 return step.invoke(_forked(input), at(config, "map:key:" + key), **kwargs)
-            except Exception as error:
-                self._blame(error, key, input)
+            except BaseException as error:
+                if blamable(error, config):
+                    self._blame(error, key, input)
                 raise
 
         for branch in self._light:
@@ -1450,8 +1631,9 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             key, step = branch
             try:
                 return await step.ainvoke(_forked(input), at(config, "map:key:" + key), **kwargs)
-            except Exception as error:
-                self._blame(error, key, input)
+            except BaseException as error:
+                if blamable(error, config):
+                    self._blame(error, key, input)
                 raise
 
         for branch in self._light:
@@ -1462,6 +1644,14 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
         return outputs
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        stream = self._merged(chunks, config, **kwargs)
+        return replayed(stream, self.steps__, self._refuse_silent) if self._resets else stream
+
+    def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        stream = self._amerged(chunks, config, **kwargs)
+        return areplayed(stream, self.steps__, self._refuse_silent) if self._resets else stream
+
+    def _merged(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         branches = tee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
             (key, step.transform(branch, at(config, "map:key:" + key), **kwargs), branch)
@@ -1473,15 +1663,16 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             for key, chunk in merged:
                 silent.discard(key)
                 yield {key: chunk}
-        except Exception as error:
-            self._blame_stream(error, frames)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame_stream(error, frames)
             raise
         finally:
             frames.clear()
             close_all([merged])
         self._refuse_silent(silent)
 
-    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _amerged(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         branches = atee(chunks, len(self.steps__), _forked, permits_of(config))
         streams = [
             (key, step.atransform(branch, at(config, "map:key:" + key), **kwargs), branch)
@@ -1493,18 +1684,19 @@ class RunnableParallel(_Node[Input, dict[str, Any]]):
             async for key, chunk in merged:
                 silent.discard(key)
                 yield {key: chunk}
-        except Exception as error:
-            self._blame_stream(error, frames)
+        except BaseException as error:
+            if blamable(error, config):
+                self._blame_stream(error, frames)
             raise
         finally:
             frames.clear()
             await aclose_all([merged])
         self._refuse_silent(silent)
 
-    def _blame(self, error: Exception, key: str, input: Any) -> None:
+    def _blame(self, error: BaseException, key: str, input: Any) -> None:
         place(error, branch_of(key, self.get_name()), input)
 
-    def _blame_stream(self, error: Exception, frames: list[Any]) -> None:
+    def _blame_stream(self, error: BaseException, frames: list[Any]) -> None:
         found = culprit(error, frames)
         if found is not None:
             self._blame(error, list(self.steps__)[found], values_in(error, frames[found]).value)
@@ -1652,7 +1844,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
     def __init__(self, mapper: RunnableParallel[Any] | Mapping[str, Any], **kwargs: Any) -> None:
         if not isinstance(mapper, RunnableParallel):
             mapper = RunnableParallel(mapper, **kwargs)
-        vars(self).update(mapper=mapper, name=None, _inline=mapper._inline)
+        vars(self).update(mapper=mapper, name=None, _inline=mapper._inline, _resets=mapper._resets)
 
     def get_name(self, suffix: str | None = None) -> str:
         """``RunnableAssign<the keys it adds>``."""
@@ -1688,6 +1880,16 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
                 yield rest
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        stream = self._merged(chunks, config, **kwargs)
+        mapper = self.mapper
+        return replayed(stream, mapper.steps__, mapper._refuse_silent) if self._resets else stream
+
+    def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        stream = self._amerged(chunks, config, **kwargs)
+        mapper = self.mapper
+        return areplayed(stream, mapper.steps__, mapper._refuse_silent) if self._resets else stream
+
+    def _merged(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         passed, mapped = tee(chunks, 2, _forked, permits_of(config))
         added = self.mapper.transform(mapped, config, **kwargs)
         merged = fan_in([(0, self._passed(passed), passed), (1, added, mapped)], permits_of(config))
@@ -1697,7 +1899,7 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
         finally:
             close_all([merged])
 
-    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _amerged(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         passed, mapped = atee(chunks, 2, _forked, permits_of(config))
         added = self.mapper.atransform(mapped, config, **kwargs)
         merged = afan_in([(0, self._apassed(passed), passed), (1, added, mapped)], permits_of(config))
@@ -1837,6 +2039,7 @@ class RunnableBranch(_Node[Input, Output]):
             name=None,
             _first_decides=all(isinstance(test, RunnableLambda) and test.chunkwise for test, _ in pairs),
         )
+        vars(self).update(_resets=any(step._resets for step in self._inner()))
 
     _first_decides: bool
 
@@ -1950,7 +2153,8 @@ class RouterRunnable(_Node[Mapping[str, Any], Output]):
     runnables: dict[str, Runnable[Any, Any]]
 
     def __init__(self, runnables: Mapping[str, Any]) -> None:
-        vars(self).update(runnables={key: coerce_to_runnable(step) for key, step in runnables.items()}, name=None)
+        steps = {key: coerce_to_runnable(step) for key, step in runnables.items()}
+        vars(self).update(runnables=steps, name=None, _resets=any(step._resets for step in steps.values()))
 
     def _routed(self, input: Any) -> tuple[Runnable[Any, Any], Any]:
         given = _dict_chunk(input, self.get_name())
@@ -2100,117 +2304,38 @@ class RunnableEach(_Node[list[In], list[Out]]):
         return f"RunnableEach({self.bound!r})"
 
 
-# ------------------------------------------------------------------------------------------------------------- binding
+# ------------------------------------------------------------------------------------------------------------ wrappers
 
 
-class RunnableBinding(_Node[Input, Output]):
-    """A runnable with keyword arguments, a config or types of its own; it has no run of its own.
+class _Wrapper(_Node[Input, Output]):
+    """A node around one other: with its types, keys and public methods.
 
-    What a call says goes before what is bound here, and that before what is inherited. Tags and callbacks are joined.
+    A method that gives a Runnable gives it wrapped like this one: see ``_rewrapped`` and ``_forwarded``.
     """
 
     bound: Runnable[Input, Output]
-    kwargs: Mapping[str, Any]
-    config: RunnableConfig
+    _whole: bool  # what _gathers gives, found once, since parts may be shared and nested without end
 
-    def __init__(
-        self,
-        bound: Runnable[Input, Output],
-        *,
-        kwargs: Mapping[str, Any] | None = None,
-        config: RunnableConfig | Mapping[str, Any] | None = None,
-        input_type: Any = None,
-        output_type: Any = None,
-    ) -> None:
-        enter({} if config is None else config)  # raises now what would be raised in every call
-        bound = coerce_to_runnable(bound)
-        vars(self).update(
-            bound=bound,
-            kwargs=dict(kwargs or {}),
-            config=merge_configs(config),
-            input_type=input_type,
-            output_type=output_type,
-            _inline=bound._inline,
-            _strict_input=bound._strict_input,
-            _whole=bound._gathers,
-        )
+    def _hold(self, bound: Runnable[Input, Output], **state: Any) -> None:
+        inherited = {"_inline": bound._inline, "_strict_input": bound._strict_input, "_whole": bound._gathers}
+        vars(self).update({"bound": bound, "_resets": bound._resets, **inherited, **state})
 
-    input_type: Any
-    output_type: Any
-    _whole: bool
+    if not TYPE_CHECKING:  # for type checkers a misspelt name is still an error
 
-    def _scope(self, config: Any) -> Any:
-        return with_defaults(self.config, config) if self.config else config
+        def __getattr__(self, name: str) -> Any:
+            return forwarded(self, name, self._forwarded)
 
-    def _scopes(self, config: Any) -> Any:
-        if config is None or isinstance(config, Mapping):
-            return self._scope(config)
-        return [self._scope(given) for given in config]
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(name for name in dir(self.bound) if not name.startswith("_"))})
 
-    def bind(self, **kwargs: Any) -> RunnableBinding[Input, Output]:
-        return self._with(kwargs={**self.kwargs, **kwargs})
+    def _forwarded(self, call: Callable[[Any], Any]) -> Any:
+        """What a method of ``bound`` gives here; ``call`` calls it on whatever it is given, and can be pickled."""
+        result: Any = call(self.bound)
+        return self._rewrapped(cast("Runnable[Any, Any]", result)) if isinstance(result, Runnable) else result
 
-    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[Input, Output]:
-        return self._with(config=merge_configs(self.config, config, kwargs))
-
-    def with_listeners(
-        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
-    ) -> RunnableBinding[Input, Output]:
-        from plait.watching.listeners import RunFunctions  # only who listens needs it
-
-        node: Any = self.bound
-        while isinstance(node, RunnableBinding):
-            node = cast("RunnableBinding[Any, Any]", node).bound
-        return self.with_config(callbacks=[RunFunctions(node, on_start, on_end, on_error, on_cancelled)])
-
-    def with_types(
-        self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
-    ) -> RunnableBinding[Input, Output]:
-        return self._with(input_type=input_type or self.input_type, output_type=output_type or self.output_type)
-
-    def _with(self, **changes: Any) -> RunnableBinding[Input, Output]:
-        now: dict[str, Any] = {name: getattr(self, name) for name in ("kwargs", "config", "input_type", "output_type")}
-        return RunnableBinding(self.bound, **{**now, **changes})
-
-    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        return self.bound.invoke(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        return await self.bound.ainvoke(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
-        return self.bound.stream(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
-        return self.bound.astream(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    def transform(
-        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Output]:
-        return self.bound.transform(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    def atransform(
-        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Output]:
-        return self.bound.atransform(input, self._scope(config), **{**self.kwargs, **kwargs})
-
-    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
-        given = {**self.kwargs, **kwargs}
-        return self.bound.batch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
-
-    async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
-        given = {**self.kwargs, **kwargs}
-        return await self.bound.abatch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
-
-    def _lazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
-        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
-        lent = lent or has_own_permits(scopes, config)
-        return self.bound._lazily(inputs, scopes, given, *options, lent=lent, **more)
-
-    def _alazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
-        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
-        lent = lent or has_own_permits(scopes, config)
-        return self.bound._alazily(inputs, scopes, given, *options, lent=lent, **more)
+    def _rewrapped(self, bound: Runnable[Any, Any]) -> Runnable[Any, Any]:
+        """The same wrapper around another runnable, which a method of the one within has given."""
+        return bound
 
     @property
     def _barrier(self) -> bool:
@@ -2240,6 +2365,172 @@ class RunnableBinding(_Node[Input, Output]):
         return self.bound._output_keys(given)
 
     def get_name(self, suffix: str | None = None) -> str:
+        """The name of what is wrapped."""
+        return self.bound.get_name(suffix)
+
+    @property
+    def InputType(self) -> Any:
+        return self.bound.InputType
+
+    @property
+    def OutputType(self) -> Any:
+        return self.bound.OutputType
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return self.bound.get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return self.bound.get_output_schema(config)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return self.bound.config_specs
+
+    def configurable_fields(self, **fields: AnyConfigurableField) -> Runnable[Input, Output]:
+        """Fields that this has itself, or else what it wraps."""
+        from plait.runnables.remaking import settings_of  # only who configures needs it
+
+        own = {name: field for name, field in fields.items() if name in settings_of(self)}
+        rest = {name: field for name, field in fields.items() if name not in own}
+        inner = self._forwarded(methodcaller("configurable_fields", **rest)) if rest else self
+        return RunnableConfigurableFields(default=inner, fields=own) if own else inner
+
+
+# ------------------------------------------------------------------------------------------------------------- binding
+
+_defaulted: Final[Callable[..., Any]] = with_defaults  # its Scope is a RunnableConfig, which types cannot say
+
+
+class RunnableBinding(_Wrapper[Input, Output]):
+    """A runnable with keyword arguments, a config or types of its own; it has no run of its own.
+
+    What a call says goes before what is bound here, and that before what is inherited. Tags and callbacks are joined.
+    """
+
+    kwargs: Mapping[str, Any]
+    config: RunnableConfig
+
+    def __init__(
+        self,
+        bound: Runnable[Input, Output],
+        *,
+        kwargs: Mapping[str, Any] | None = None,
+        config: RunnableConfig | Mapping[str, Any] | None = None,
+        input_type: Any = None,
+        output_type: Any = None,
+    ) -> None:
+        enter({} if config is None else config)  # raises now what would be raised in every call
+        bound, config, kwargs = coerce_to_runnable(bound), merge_configs(config), dict(kwargs or {})
+        self._hold(bound, kwargs=kwargs, config=config, input_type=input_type, output_type=output_type)
+        vars(self).update(_binds=(bound, config, kwargs))
+
+    input_type: Any
+    output_type: Any
+    _binds: tuple[Runnable[Input, Output], RunnableConfig, Mapping[str, Any]]  # one look-up: __getattr__ slows each
+
+    def _forwarded(self, call: Callable[[Any], Any]) -> Any:
+        if type(self.bound) is not RunnableBinding:
+            return super()._forwarded(call)
+        return cast("RunnableBinding[Any, Any]", self.bound)._and(self)._forwarded(call)
+
+    def _rewrapped(self, bound: Runnable[Any, Any]) -> Runnable[Any, Any]:
+        """With what is bound here; but what the method has bound was said later."""
+        if type(bound) is not RunnableBinding:
+            return RunnableBinding(bound, **self._said())
+        later = cast("RunnableBinding[Any, Any]", bound)
+        return RunnableBinding(later.bound, **self._said())._and(later)
+
+    def _and(self, later: RunnableBinding[Any, Any]) -> RunnableBinding[Any, Any]:
+        types = {"input_type": later.input_type, "output_type": later.output_type}
+        return self.bind(**later.kwargs).with_config(later.config).with_types(**types)
+
+    def _scope(self, config: Any) -> Any:
+        return _defaulted(self.config, config) if self.config else config
+
+    def _scopes(self, config: Any) -> Any:
+        if config is None or isinstance(config, Mapping):
+            return self._scope(config)
+        return [self._scope(given) for given in config]
+
+    def bind(self, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        return self._with(kwargs={**self.kwargs, **kwargs})
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> RunnableBinding[Input, Output]:
+        return self._with(config=merge_configs(self.config, config, kwargs))
+
+    def with_listeners(
+        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
+    ) -> RunnableBinding[Input, Output]:
+        from plait.watching.listeners import RunFunctions  # only who listens needs it
+
+        node: Any = self.bound
+        while isinstance(node, RunnableBinding):
+            node = cast("RunnableBinding[Any, Any]", node).bound
+        if isinstance(node, _Configurable):  # the runs are those of what it chooses
+            chosen = self.bound.with_listeners(
+                on_start=on_start, on_end=on_end, on_error=on_error, on_cancelled=on_cancelled
+            )
+            return RunnableBinding(chosen, **self._said())
+        return self.with_config(callbacks=[RunFunctions(node, on_start, on_end, on_error, on_cancelled)])
+
+    def with_types(
+        self, *, input_type: type[Any] | None = None, output_type: type[Any] | None = None
+    ) -> RunnableBinding[Input, Output]:
+        return self._with(input_type=input_type or self.input_type, output_type=output_type or self.output_type)
+
+    def _with(self, **changes: Any) -> RunnableBinding[Input, Output]:
+        return RunnableBinding(self.bound, **{**self._said(), **changes})
+
+    def _said(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("kwargs", "config", "input_type", "output_type")}
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        bound, said, given = self._binds
+        return bound.invoke(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        bound, said, given = self._binds
+        return await bound.ainvoke(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        bound, said, given = self._binds
+        return bound.stream(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
+        bound, said, given = self._binds
+        return bound.astream(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    def transform(
+        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        bound, said, given = self._binds
+        return bound.transform(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    def atransform(
+        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        bound, said, given = self._binds
+        return bound.atransform(input, _defaulted(said, config) if said else config, **{**given, **kwargs})
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        given = {**self.kwargs, **kwargs}
+        return self.bound.batch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
+
+    async def abatch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        given = {**self.kwargs, **kwargs}
+        return await self.bound.abatch(inputs, self._scopes(config), return_exceptions=return_exceptions, **given)
+
+    def _lazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
+        lent = lent or has_own_permits(scopes, config)
+        return self.bound._lazily(inputs, scopes, given, *options, lent=lent, **more)
+
+    def _alazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        scopes, given = self._scopes(config), {**self.kwargs, **kwargs}
+        lent = lent or has_own_permits(scopes, config)
+        return self.bound._alazily(inputs, scopes, given, *options, lent=lent, **more)
+
+    def get_name(self, suffix: str | None = None) -> str:
         """The name in the config, or that of what is bound."""
         name = self.config.get("run_name")
         if not name:
@@ -2256,20 +2547,833 @@ class RunnableBinding(_Node[Input, Output]):
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         if self.input_type is None:
-            return self.bound.get_input_schema(config)
+            return self.bound.get_input_schema(self._scope(config))
         return super().get_input_schema(config)
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         if self.output_type is None:
-            return self.bound.get_output_schema(config)
+            return self.bound.get_output_schema(self._scope(config))
         return super().get_output_schema(config)
-
-    @property
-    def config_specs(self) -> list[Any]:
-        return self.bound.config_specs
 
     def __repr__(self) -> str:
         said = [f".bind({', '.join(sorted(self.kwargs))})"] if self.kwargs else []
         said += [f".with_config({', '.join(sorted(self.config))})"] if self.config else []
         said += [".with_types()"] if self.input_type or self.output_type else []
         return f"{self.bound!r}{''.join(said)}"
+
+
+# ------------------------------------------------------------------------------------------------------- under failure
+
+
+class RunnableRetry(_Wrapper[Input, Output]):
+    """A runnable that is tried again when it fails; ``with_retry`` makes it, and says when and how often.
+
+    It has a run of its own. Each attempt is one within it, from the second on tagged ``retry:attempt:2`` and so on.
+    """
+
+    policy: Policy
+    mid_stream: MidStream
+    _derived = ("_plain", "_aplain")
+
+    def __init__(
+        self,
+        bound: Runnable[Input, Output],
+        *,
+        retry_if_exception_type: Any = None,
+        wait_exponential_jitter: bool = True,
+        exponential_jitter_params: Mapping[str, float] | None = None,
+        stop_after_attempt: int = 3,
+        mid_stream: MidStream = "raise",
+    ) -> None:
+        policy = policy_of(
+            retry_if_exception_type, wait_exponential_jitter, exponential_jitter_params, stop_after_attempt
+        )
+        self._hold_with(coerce_to_runnable(bound), policy, mid_stream_of(mid_stream))
+
+    def _hold_with(self, bound: Runnable[Any, Any], policy: Policy, mid_stream: MidStream) -> None:
+        self._hold(bound, policy=policy, mid_stream=mid_stream, name=None)
+        vars(self).update(_inline=False, _resets=bound._resets or mid_stream == "restart")  # it may wait
+
+    @property
+    def stop_after_attempt(self) -> int:
+        """How often it is tried at most."""
+        return self.policy.attempts
+
+    @property
+    def retry_if_exception_type(self) -> Any:
+        """What is tried again; None is the default."""
+        return self.policy.kinds
+
+    @property
+    def wait_exponential_jitter(self) -> bool:
+        """Whether there is a wait before another attempt."""
+        return self.policy.backs_off
+
+    @property
+    def exponential_jitter_params(self) -> Mapping[str, float]:
+        """How long that wait is."""
+        return self.policy.schedule._asdict()
+
+    def _rewrapped(self, bound: Runnable[Any, Any]) -> Runnable[Any, Any]:
+        other = copy(self)
+        other._hold_with(bound, self.policy, self.mid_stream)
+        return other
+
+    def _wait(self, error: Exception, attempt: int, config: Config, *input: Any) -> float | None:
+        """The seconds until the next attempt; None if there is none, which is noted on the error."""
+        from random import random  # only who fails needs it
+
+        now = clock.get().time()
+        chance = random()  # noqa: S311 - it keeps no secret
+        verdict = self.policy.judge(error, attempt, chance=chance, now=now, left=left(config))
+        if verdict.wait is None:
+            self._blame(error, attempt, verdict.why, *input)
+        return verdict.wait
+
+    def _wait_in_stream(self, error: Exception, attempt: int, config: Config, tape: Tape) -> float | None:
+        if tape.broken:
+            return None  # what the input itself has raised is not ours
+        if tape.begun and self.mid_stream == "raise":
+            self._blame(error, attempt, "it had begun to stream")
+            return None
+        return self._wait(error, attempt, config)
+
+    def _blame(self, error: Exception, attempt: int, why: str, *input: Any) -> None:
+        place(error, attempt_of(attempt, self.policy.attempts, self.get_name(), why), *input)
+
+    @cached_property
+    def _plain(self) -> Callable[[Any], Any]:
+        return self.bound._calls()
+
+    @cached_property
+    def _aplain(self) -> Callable[[Any], Awaitable[Any]]:
+        return self.bound._acalls()
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        attempt = 1
+        while True:
+            given = _forked(input)
+            try:
+                if config is None and not kwargs:
+                    return self._plain(given)
+                return self.bound.invoke(given, at_attempt(config, attempt), **kwargs)
+            except Exception as error:
+                wait = self._wait(error, attempt, config, input)
+                if wait is None:
+                    raise
+            sleep(wait)
+            attempt += 1
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        attempt = 1
+        while True:
+            given = _forked(input)
+            try:
+                if config is None and not kwargs:
+                    return await self._aplain(given)
+                return await self.bound.ainvoke(given, at_attempt(config, attempt), **kwargs)
+            except Exception as error:
+                wait = self._wait(error, attempt, config, input)
+                if wait is None:
+                    raise
+            await asleep(wait)
+            attempt += 1
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        tape, attempt = Tape(chunks, _forked, restarts=self.mid_stream == "restart"), 1
+        while True:
+            opened: list[Any] = [tape.rewound()]
+            try:
+                opened.append(self.bound.transform(opened[0], at_attempt(config, attempt), **kwargs))
+                for chunk in opened[1]:
+                    if not tape.begun:
+                        tape.commit()
+                    yield chunk
+                return
+            except Exception as error:
+                wait, reset = self._wait_in_stream(error, attempt, config, tape), StreamReset(type(error).__name__)
+                if wait is None:
+                    raise
+            finally:
+                close_all(reversed(opened))
+            if tape.begun:
+                yield reset
+            sleep(wait)
+            attempt += 1
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        tape, attempt = Tape(chunks, _forked, restarts=self.mid_stream == "restart"), 1
+        while True:
+            opened: list[Any] = [tape.arewound()]
+            try:
+                opened.append(self.bound.atransform(opened[0], at_attempt(config, attempt), **kwargs))
+                async for chunk in opened[1]:
+                    if not tape.begun:
+                        tape.commit()
+                    yield chunk
+                return
+            except Exception as error:
+                wait, reset = self._wait_in_stream(error, attempt, config, tape), StreamReset(type(error).__name__)
+                if wait is None:
+                    raise
+            finally:
+                await aclose_all(reversed(opened))
+            if tape.begun:
+                yield reset
+            await asleep(wait)
+            attempt += 1
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if not self._vectorised:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return in_rounds(self, Again(inputs, config), return_exceptions, kwargs)
+
+    async def abatch(  # twin: async inputs are collected first
+        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Any:
+        if not self._vectorised:
+            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return await ain_rounds(self, Again(await _listed_async(inputs), config), return_exceptions, kwargs)
+
+    @property
+    def _own_batch(self) -> bool:
+        return False
+
+    def _rounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
+        """All inputs at once, and then those again that failed."""
+        attempt = 1
+        while rows.live:
+            configs = rows.of_round(attempt_tag(attempt), one=self.bound._own_batch)
+            inputs = [_forked(input) for input in rows.inputs()]
+            outputs = self.bound.batch(inputs, configs, return_exceptions=True, **kwargs)
+            sleep(self._wait_of_round(rows, outputs, attempt, return_exceptions))
+            attempt += 1
+        return rows.results
+
+    async def _arounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
+        """All inputs at once, and then those again that failed."""
+        attempt = 1
+        while rows.live:
+            configs = rows.of_round(attempt_tag(attempt), one=self.bound._own_batch)
+            inputs = [_forked(input) for input in rows.inputs()]
+            outputs = await self.bound.abatch(inputs, configs, return_exceptions=True, **kwargs)
+            await asleep(self._wait_of_round(rows, outputs, attempt, return_exceptions))
+            attempt += 1
+        return rows.results
+
+    def _wait_of_round(self, rows: Again, outputs: Sequence[Any], attempt: int, return_exceptions: bool) -> float:
+        """The seconds until those that failed go on; raises what one has failed with for good, unless it is a result."""
+        waits = [0.0]
+
+        def goes_on(index: int, error: Exception) -> bool:
+            wait = self._wait(error, attempt, rows.scope(index), rows.values[index])
+            waits.append(wait or 0.0)
+            if wait is None and not return_exceptions:
+                raise error
+            return wait is not None
+
+        rows.note(outputs, goes_on)
+        return max(waits)
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.with_retry({self.policy.attempts})"
+
+
+class RunnableWithFallbacks(_Wrapper[Input, Output]):
+    """A runnable, and others that take its place, one after the other, when it fails; ``with_fallbacks`` makes it.
+
+    Each that is tried is a run within its own, the others tagged ``fallback:1`` and so on. If all fail, the exception
+    of the first is raised, with a note of how the others failed.
+    """
+
+    fallbacks: tuple[Runnable[Any, Any], ...]
+    exceptions_to_handle: tuple[type[Exception], ...]
+    exception_key: str | None
+    mid_stream: MidStream
+
+    def __init__(
+        self,
+        runnable: Runnable[Input, Output],
+        fallbacks: Sequence[Any],
+        *,
+        exceptions_to_handle: Any = (Exception,),
+        exception_key: str | None = None,
+        mid_stream: MidStream = "raise",
+    ) -> None:
+        handled = exceptions_of(exceptions_to_handle, "exceptions_to_handle")
+        all_of_them = (coerce_to_runnable(runnable), *_fallbacks(fallbacks))
+        _refuse_key(exception_key, all_of_them)
+        self._hold_all(all_of_them, handled, exception_key, mid_stream_of(mid_stream))
+
+    def _hold_all(self, nodes: Sequence[Runnable[Any, Any]], handled: Any, key: str | None, mid_stream: Any) -> None:
+        state = {"exceptions_to_handle": handled, "exception_key": key, "mid_stream": mid_stream, "name": None}
+        self._hold(nodes[0], fallbacks=tuple(nodes[1:]), **state)
+        vars(self).update(
+            _inline=False,  # whatever fails may have waited
+            _resets=mid_stream == "restart" or any(node._resets for node in nodes),
+            _strict_input=all(node._strict_input for node in nodes),
+            _in_one=all(node._barrier for node in nodes),
+            _for_many=any(node._vectorised for node in nodes),
+        )
+
+    _in_one: bool
+    _for_many: bool
+
+    def _forwarded(self, call: Callable[[Any], Any]) -> Any:
+        result: Any = call(self.bound)
+        if not isinstance(result, Runnable):
+            return result
+        other, rest = copy(self), [call(node) for node in self.fallbacks]
+        nodes = (cast("Runnable[Any, Any]", result), *_fallbacks(rest))
+        other._hold_all(nodes, self.exceptions_to_handle, self.exception_key, self.mid_stream)
+        return other
+
+    @property
+    def runnable(self) -> Runnable[Input, Output]:
+        """The one that is tried first."""
+        return self.bound
+
+    @property
+    def runnables(self) -> tuple[Runnable[Any, Any], ...]:
+        """All of them, in the order in which they are tried."""
+        return (self.bound, *self.fallbacks)
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """``RunnableWithFallbacks``."""
+        return Described.get_name(self, suffix)
+
+    def _given(self, input: Any, errors: list[Exception]) -> Any:
+        """What the next one gets: the input, and under ``exception_key`` what the one before it has failed with."""
+        if self.exception_key is None:
+            return _forked(input)
+        given = dict(_dict_chunk(input, f"{self.get_name()} with exception_key={self.exception_key!r}"))
+        return {**given, self.exception_key: errors[-1]} if errors else given
+
+    def _fork(self, chunk: Any) -> Any:
+        return chunk if isinstance(chunk, StreamReset) else self._given(chunk, [])
+
+    def _keyed(self, chunks: Iterator[Any], errors: list[Exception]) -> Iterator[Any]:
+        return with_key(chunks, self.exception_key, errors[-1]) if self.exception_key and errors else chunks
+
+    def _akeyed(self, chunks: AsyncIterator[Any], errors: list[Exception]) -> AsyncIterator[Any]:
+        return awith_key(chunks, self.exception_key, errors[-1]) if self.exception_key and errors else chunks
+
+    def _goes_on(self, error: Exception, errors: list[Exception], *input: Any) -> bool:
+        """Whether the next one is tried; otherwise the error is raised, with a note of which one it came from."""
+        if isinstance(error, self.exceptions_to_handle):
+            errors.append(error)
+            check_stopped()  # or the next one would run for nobody
+            return True
+        self._blame(error, errors, f"{type(error).__name__} is not handled", *input)
+        return False
+
+    def _goes_on_in_stream(self, error: Exception, errors: list[Exception], tape: Tape) -> bool:
+        if tape.broken:
+            return False  # what the input itself has raised is not ours
+        if tape.begun and self.mid_stream == "raise":
+            self._blame(error, errors, "it had begun to stream")
+            return False
+        return self._goes_on(error, errors)
+
+    def _blame(self, error: Exception, errors: list[Exception], why: str, *input: Any) -> None:
+        place(error, alternative_of(len(errors) + 1, len(self.fallbacks) + 1, self.get_name(), why), *input)
+
+    def _invoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        errors: list[Exception] = []
+        try:
+            for node in self.runnables:
+                given = self._given(input, errors)
+                try:
+                    return node.invoke(given, at_fallback(config, errors), **kwargs)
+                except Exception as error:
+                    if not self._goes_on(error, errors, input):
+                        raise
+            raise all_failed(errors, self.get_name(), input)
+        finally:
+            del errors[:]  # their tracebacks hold this frame
+
+    async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:
+        errors: list[Exception] = []
+        try:
+            for node in self.runnables:
+                given = self._given(input, errors)
+                try:
+                    return await node.ainvoke(given, at_fallback(config, errors), **kwargs)
+                except Exception as error:
+                    if not self._goes_on(error, errors, input):
+                        raise
+            raise all_failed(errors, self.get_name(), input)
+        finally:
+            del errors[:]  # their tracebacks hold this frame
+
+    def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
+        errors: list[Exception] = []
+        tape = Tape(chunks, self._fork, restarts=self.mid_stream == "restart")
+        try:
+            for node in self.runnables:
+                if tape.begun:
+                    yield StreamReset(type(errors[-1]).__name__)
+                opened: list[Any] = [self._keyed(tape.rewound(), errors)]
+                try:
+                    opened.append(node.transform(opened[0], at_fallback(config, errors), **kwargs))
+                    for chunk in opened[1]:
+                        if not tape.begun:
+                            tape.commit()
+                        yield chunk
+                    return
+                except Exception as error:
+                    if not self._goes_on_in_stream(error, errors, tape):
+                        raise
+                finally:
+                    close_all(reversed(opened))
+            raise all_failed(errors, self.get_name(), NOTHING)
+        finally:
+            del errors[:]  # their tracebacks hold this frame
+
+    async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        errors: list[Exception] = []
+        tape = Tape(chunks, self._fork, restarts=self.mid_stream == "restart")
+        try:
+            for node in self.runnables:
+                if tape.begun:
+                    yield StreamReset(type(errors[-1]).__name__)
+                opened: list[Any] = [self._akeyed(tape.arewound(), errors)]
+                try:
+                    opened.append(node.atransform(opened[0], at_fallback(config, errors), **kwargs))
+                    async for chunk in opened[1]:
+                        if not tape.begun:
+                            tape.commit()
+                        yield chunk
+                    return
+                except Exception as error:
+                    if not self._goes_on_in_stream(error, errors, tape):
+                        raise
+                finally:
+                    await aclose_all(reversed(opened))
+            raise all_failed(errors, self.get_name(), NOTHING)
+        finally:
+            del errors[:]  # their tracebacks hold this frame
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if not self._vectorised:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return in_rounds(self, Again(inputs, config), return_exceptions, kwargs)
+
+    async def abatch(  # twin: async inputs are collected first
+        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Any:
+        if not self._vectorised:
+            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return await ain_rounds(self, Again(await _listed_async(inputs), config), return_exceptions, kwargs)
+
+    def _rounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
+        """All inputs to the first, and to each that follows those that failed."""
+        for number, node in enumerate(self.runnables):
+            inputs = rows.handed(self._given, return_exceptions)
+            if inputs:
+                configs = rows.of_round(fallback_tag(number), one=node._own_batch)
+                outputs = node.batch(inputs, configs, return_exceptions=True, **kwargs)
+                rows.note(outputs, partial(self._is_left, rows, return_exceptions))
+        return rows.results
+
+    async def _arounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
+        """All inputs to the first, and to each that follows those that failed."""
+        for number, node in enumerate(self.runnables):
+            inputs = rows.handed(self._given, return_exceptions)
+            if inputs:
+                configs = rows.of_round(fallback_tag(number), one=node._own_batch)
+                outputs = await node.abatch(inputs, configs, return_exceptions=True, **kwargs)
+                rows.note(outputs, partial(self._is_left, rows, return_exceptions))
+        return rows.results
+
+    def _is_left(self, rows: Again, return_exceptions: bool, index: int, error: Exception) -> bool:
+        """Whether the input goes on to the next one; raises what it has failed with for good, unless that is a result."""
+        errors = rows.failures.setdefault(index, [])
+        goes_on = self._goes_on(error, errors, rows.values[index])
+        if goes_on and len(errors) <= len(self.fallbacks):
+            return True
+        rows.results[index] = all_failed(errors, self.get_name(), rows.values[index]) if goes_on else error
+        if not return_exceptions:
+            raise cast(Exception, rows.results[index])
+        return False
+
+    @property
+    def _barrier(self) -> bool:
+        return self._in_one
+
+    @property
+    def _vectorised(self) -> bool:
+        return self._for_many
+
+    @property
+    def _own_batch(self) -> bool:
+        return False
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        others = (Part(f"fallback {number}", node) for number, node in enumerate(self.fallbacks, 1))
+        return Anatomy("fallback", (Part("first", self.bound), *others))
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return in_all([node._input_keys for node in self.runnables])  # what one of them needs another may do without
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return in_all([node._output_keys(given) for node in self.runnables])
+
+    @property
+    def OutputType(self) -> Any:
+        return _union_type([node.OutputType for node in self.runnables])
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        return Described.get_output_schema(self, config)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return _specs(self.runnables)
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.with_fallbacks({list(self.fallbacks)!r})"
+
+
+def _fallbacks(given: Any) -> list[Runnable[Any, Any]]:
+    if not isinstance(given, list | tuple):
+        raise ConfigError(f"fallbacks must be a list of runnables, got {_described(given)}")
+    nodes = [coerce_to_runnable(node) for node in cast("Sequence[Any]", given)]
+    if not nodes:
+        raise ConfigError("fallbacks must be a list of at least one runnable, got an empty one")
+    return nodes
+
+
+def _refuse_key(key: Any, nodes: Iterable[Runnable[Any, Any]]) -> None:
+    """Raise if the exception of one cannot be given to the next under this key."""
+    if key is None:
+        return
+    if not isinstance(key, str) or not key:
+        raise ConfigError(f"exception_key must be the name of a key, got {_described(key) if key != '' else repr(key)}")
+    from plait.fit import mismatch  # only who wants a key needs it
+
+    for node in nodes:
+        reason = mismatch(dict[str, Any], node.InputType) if node._strict_input else None
+        if reason is not None:
+            raise ChainError(f"exception_key={key!r} needs inputs that are dicts, for {node.get_name()} too: {reason}")
+
+
+# -------------------------------------------------------------------------------------------------------- configurable
+
+
+class _Configurable(_Wrapper[Input, Output]):
+    """A wrapper that learns from the config of each call what to run: ``bound``, if that says nothing of it."""
+
+    _then: tuple[Callable[[Any], Any], ...]  # methods that were called on this, to be called on whatever is run
+    _kept: Kept  # its copies are empty
+
+    def _chosen(self, scope: Scope) -> tuple[Runnable[Any, Any], Scope]:
+        """What to run with a config that has values, and the scope for it."""
+        raise NotImplementedError
+
+    def _ready(self, config: Any) -> tuple[Runnable[Any, Any], Any]:
+        scope = current.get() if config is None else enter(config)
+        return (self.bound, scope) if scope is None or not scope["configurable"] else self._chosen(scope)
+
+    def _finished(self, node: Any) -> Any:
+        for call in self._then:
+            node = call(node)
+        return node
+
+    def _forwarded(self, call: Callable[[Any], Any]) -> Any:
+        result: Any = call(self._ready(None)[0])
+        return self._followed_by(call) if isinstance(result, Runnable) else result
+
+    def _followed_by(self, call: Callable[[Any], Any]) -> Any:
+        """The same, with a method called on whatever is chosen."""
+        made = copy(self)
+        made._hold(call(self.bound), _then=(*self._then, call), _kept=copy(self._kept))
+        vars(made).update({"_resets": self._resets or made._resets})
+        vars(made).update(made._together())
+        return made
+
+    def _together(self) -> dict[str, Any]:
+        """What holds whichever is chosen, where that is not what holds of ``bound``."""
+        return {}
+
+    def with_listeners(
+        self, *, on_start: Any = None, on_end: Any = None, on_error: Any = None, on_cancelled: Any = None
+    ) -> RunnableBinding[Input, Output]:
+        functions = {"on_start": on_start, "on_end": on_end, "on_error": on_error, "on_cancelled": on_cancelled}
+        return RunnableBinding(self._followed_by(methodcaller("with_listeners", **functions)))
+
+    def _calls(self) -> Callable[[Any], Any]:
+        return self.bound._calls()
+
+    def _acalls(self) -> Callable[[Any], Awaitable[Any]]:
+        return self.bound._acalls()
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        node, scope = self._ready(config)
+        return cast(Output, node.invoke(input, scope, **kwargs))
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        node, scope = self._ready(config)
+        return cast(Output, await node.ainvoke(input, scope, **kwargs))
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        node, scope = self._ready(config)
+        return node.stream(input, scope, **kwargs)
+
+    def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
+        node, scope = self._ready(config)
+        return node.astream(input, scope, **kwargs)
+
+    def transform(
+        self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        node, scope = self._ready(config)
+        return node.transform(input, scope, **kwargs)
+
+    def atransform(
+        self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        node, scope = self._ready(config)
+        return node.atransform(input, scope, **kwargs)
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if config is None or isinstance(config, Mapping):
+            node, scope = self._ready(config)
+            return node.batch(inputs, scope, return_exceptions=return_exceptions, **kwargs)
+        if not self._vectorised:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        rows = Rows(inputs, config)
+        for node, places, configs in rows.shared(self._ready, return_exceptions):
+            values = [rows.values[place] for place in places]
+            rows.settle(places, node.batch(values, configs, return_exceptions=return_exceptions, **kwargs))
+        return rows.outputs()
+
+    async def abatch(  # twin: async inputs are collected first
+        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Any:
+        if config is None or isinstance(config, Mapping):
+            node, scope = self._ready(config)
+            return await node.abatch(inputs, scope, return_exceptions=return_exceptions, **kwargs)
+        if not self._vectorised:
+            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        rows = Rows(await _listed_async(inputs), config)
+        for node, places, configs in rows.shared(self._ready, return_exceptions):
+            values = [rows.values[place] for place in places]
+            rows.settle(places, await node.abatch(values, configs, return_exceptions=return_exceptions, **kwargs))
+        return rows.outputs()
+
+    def _lazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        if config is not None and not isinstance(config, Mapping):
+            return super()._lazily(inputs, config, kwargs, *options, lent=lent, **more)
+        node, scope = self._ready(config)
+        return node._lazily(inputs, scope, kwargs, *options, lent=lent or has_own_permits(scope, config), **more)
+
+    def _alazily(self, inputs: Any, config: Any, kwargs: Any, *options: Any, lent: bool = False, **more: Any) -> Any:
+        if config is not None and not isinstance(config, Mapping):
+            return super()._alazily(inputs, config, kwargs, *options, lent=lent, **more)
+        node, scope = self._ready(config)
+        return node._alazily(inputs, scope, kwargs, *options, lent=lent or has_own_permits(scope, config), **more)
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """Of what runs with this config."""
+        node, scope = self._ready(config)
+        return node.get_input_schema(scope)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """Of what runs with this config."""
+        node, scope = self._ready(config)
+        return node.get_output_schema(scope)
+
+    @property
+    def _input_keys(self) -> frozenset[str] | None:
+        return None  # of this one there may be others in another call
+
+    def _output_keys(self, given: frozenset[str] | None) -> frozenset[str] | None:
+        return None
+
+
+class RunnableConfigurableFields(_Configurable[Input, Output]):
+    """A runnable with fields that a call may set; it has no run of its own.
+
+    With other values it is made anew, as its constructor makes it, and kept for the next call with the same ones.
+    """
+
+    default: Runnable[Input, Output]
+    fields: Mapping[str, AnyConfigurableField]
+    _base: Runnable[Input, Output]  # the default with the default options
+
+    def __init__(self, *, default: Runnable[Input, Output], fields: Mapping[str, AnyConfigurableField]) -> None:
+        from plait.runnables.remaking import known_as, remade, settings_of  # only who configures needs it
+
+        owner = type(default).__name__
+        named = {known_as(default, name): field for name, field in fields.items()}
+        check_fields(owner, settings_of(default), named)
+        options = {name: given[0] for name, field in named.items() if (given := default_of(field, f"{owner}.{name}"))}
+        base = remade(default, options, {name: named[name].id for name in options}) if options else default
+        self._hold(base, default=default, fields=named, _base=base, _then=(), _kept=Kept())
+        if isinstance(default, _Node):  # what is in it may be set, and whether it begins its stream anew
+            vars(self).update(_resets=True)
+
+    def _chosen(self, scope: Scope) -> tuple[Runnable[Any, Any], Scope]:
+        values = scope["configurable"]
+        given = {name: values[field.id] for name, field in self.fields.items() if field.id in values}
+        return (self._kept.get(given, self._made) if given else self.bound), scope
+
+    def _made(self, given: dict[str, Any]) -> Runnable[Any, Any]:
+        from plait.runnables.remaking import remade
+
+        owner = type(self.default).__name__
+        changes = {name: value_of(self.fields[name], value, f"{owner}.{name}") for name, value in given.items()}
+        made = remade(self._base, changes, {name: self.fields[name].id for name in given})
+        return cast("Runnable[Any, Any]", self._finished(made))
+
+    def configurable_fields(self, **fields: AnyConfigurableField) -> Runnable[Input, Output]:
+        """These fields as well."""
+        if self._then or isinstance(self.default, _Wrapper):
+            return cast("Runnable[Any, Any]", self._forwarded(methodcaller("configurable_fields", **fields)))
+        return RunnableConfigurableFields(default=self.default, fields={**self.fields, **fields})
+
+    @property
+    def config_specs(self) -> list[Any]:
+        from plait.runnables.remaking import settings_of
+
+        settings, owner = settings_of(self.default), self.get_name()
+        own = [field_spec(field, *settings[name]) for name, field in self.fields.items()]
+        return unique_specs((owner, spec) for spec in [*own, *self.bound.config_specs])
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.configurable_fields({', '.join(self.fields)})"
+
+
+class RunnableConfigurableAlternatives(_Configurable[Input, Output]):
+    """Several runnables of which a call names the one to run; it has no run of its own."""
+
+    which: ConfigurableField
+    default: Runnable[Input, Output]
+    alternatives: Mapping[str, Any]
+    default_key: str
+    prefix_keys: bool
+
+    def __init__(
+        self,
+        *,
+        which: ConfigurableField,
+        default: Runnable[Input, Output],
+        alternatives: Mapping[str, Any],
+        default_key: str = "default",
+        prefix_keys: bool = False,
+    ) -> None:
+        check_alternatives(which, default_key, alternatives)
+        default, given = coerce_to_runnable(default), {key: _alternative(it) for key, it in alternatives.items()}
+        self._hold(default, default=default, which=which, alternatives=given, default_key=default_key)
+        vars(self).update(prefix_keys=prefix_keys, _then=(), _kept=Kept(len(given)))
+        vars(self).update(self._together())
+
+    def _together(self) -> dict[str, Any]:
+        """What holds whichever is chosen; of one that has yet to be made nothing is known."""
+        known, late = self._known(), len(self._known()) <= len(self.alternatives)
+        return {
+            "_inline": not late and all(node._inline for node in known),
+            "_strict_input": not late and all(node._strict_input for node in known),
+            "_whole": not late and all(node._gathers for node in known),
+            "_resets": late or self._resets or any(node._resets for node in known),
+        }
+
+    def _known(self) -> list[Runnable[Any, Any]]:
+        if self._then:
+            return [self.bound]
+        return [self.bound, *(node for node in self.alternatives.values() if isinstance(node, Runnable))]
+
+    def _chosen(self, scope: Scope) -> tuple[Runnable[Any, Any], Scope]:
+        values = scope["configurable"]
+        key = values.get(self.which.id, self.default_key)
+        node = self._alternative(key)
+        own = narrowed(values, self.which, key, (self.default_key, *self.alternatives)) if self.prefix_keys else None
+        return node, with_defaults({"configurable": own}, scope) if own else scope
+
+    def _alternative(self, key: Any) -> Runnable[Any, Any]:
+        if not isinstance(key, str) or key not in (self.default_key, *self.alternatives):
+            raise refuse_alternative(self.which, key, (self.default_key, *self.alternatives))
+        if key == self.default_key:
+            return self.bound
+        given = self.alternatives[key]
+        if isinstance(given, Runnable) and not self._then:
+            return cast("Runnable[Any, Any]", given)
+        return cast("Runnable[Any, Any]", self._kept.get(key, lambda _: self._made(given)))
+
+    def _made(self, given: Any) -> Any:
+        return self._finished(given if isinstance(given, Runnable) else coerce_to_runnable(given()))
+
+    def configurable_fields(self, **fields: AnyConfigurableField) -> Runnable[Input, Output]:
+        """Fields of the default; give an alternative its own before it becomes one."""
+        made = copy(self)
+        vars(made).update(default=self.default.configurable_fields(**fields), _kept=copy(self._kept))
+        vars(made).update(bound=self._finished(made.default))
+        return made
+
+    def get_name(self, suffix: str | None = None) -> str:
+        """``RunnableConfigurableAlternatives<the id of the choice>``."""
+        name = f"RunnableConfigurableAlternatives<{self.which.id}>"
+        return name + suffix[0].upper() + suffix[1:] if suffix else name
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        late = ((key, _Unmade(key)) for key, given in self.alternatives.items() if not isinstance(given, Runnable))
+        nodes = {self.default_key: self.bound, **self.alternatives, **dict(late)}
+        return Anatomy("choice", tuple(Part(key, node) for key, node in nodes.items()))
+
+    @property
+    def _barrier(self) -> bool:
+        return len(self._known()) > len(self.alternatives) and all(node._barrier for node in self._known())
+
+    @property
+    def _vectorised(self) -> bool:
+        return any(node._vectorised for node in self._known())
+
+    @property
+    def _own_batch(self) -> bool:
+        return any(node._own_batch for node in self._known())
+
+    @property
+    def InputType(self) -> Any:
+        return _union_type([node.InputType for node in self._known()])
+
+    @property
+    def OutputType(self) -> Any:
+        return _union_type([node.OutputType for node in self._known()])
+
+    @property
+    def config_specs(self) -> list[Any]:
+        keys = (self.default_key, *self.alternatives)
+        found: list[tuple[str, Any]] = [(self.get_name(), alternative_spec(self.which, keys, self.default_key))]
+        for key, node in {self.default_key: self.bound, **self.alternatives}.items():
+            prefix = spelled(self.which, key) if self.prefix_keys else ""
+            specs = node.config_specs if isinstance(node, Runnable) else []
+            found += [(f"{self.which.id}={key}", prefixed(spec, prefix)) for spec in specs]
+        return unique_specs(found)
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.configurable_alternatives({', '.join([repr(self.which.id), *self.alternatives])})"
+
+
+def _alternative(given: Any) -> Any:
+    """A Runnable, or a function that gives one and is called when that is wanted."""
+    if isinstance(given, Runnable | Mapping) or not can_be_called_bare(given):
+        return coerce_to_runnable(cast(object, given))
+    return given
+
+
+class _Unmade(_Node[Any, Any]):
+    """In pictures and reports, an alternative that is made when it is first chosen."""
+
+    def __init__(self, key: str) -> None:
+        vars(self).update(name=f"{key} (made when it is chosen)")
+
+    @property
+    def _barrier(self) -> bool:
+        return False  # it is trusted to stream
+
+    @property
+    def _gathers(self) -> bool:
+        return False

@@ -17,6 +17,7 @@ from collections.abc import (
 from typing import Any, cast
 
 from plait.concurrency import DEFAULT_CONCURRENCY, aclose_all, close_all
+from plait.deadlines import Deadline
 from plait.errors import ConfigError
 from plait.notes import place
 from plait.runnables.config import configs_of_batch
@@ -192,6 +193,15 @@ class Rows:
     def inputs(self) -> list[Any]:
         return [self.values[index] for index in self.live]
 
+    def limit(self) -> Deadline | None:
+        """The deadline of the whole batch, if it came with this call; each of a list of configs has its own."""
+        fresh = self.each is None and self.whole is not None and self.whole.fresh
+        return cast(Scope, self.whole).deadline if fresh else None
+
+    def kept(self) -> Scope:
+        """The scope of the whole, once somebody keeps its deadline."""
+        return cast(Scope, self.whole).kept()
+
     def listened_to(self) -> bool:
         scopes = [self.whole] if self.each is None else self.each
         return any(scope is not None and scope.listeners for scope in scopes)
@@ -218,3 +228,25 @@ class Rows:
 
     def outputs(self) -> list[Any]:
         return self.values
+
+    def shared(self, ready: Callable[[Any], tuple[Any, Any]], return_exceptions: bool) -> list[tuple[Any, Any, Any]]:
+        """The rows by the node that each is for: the node, the indices, the scopes; one that has none has failed."""
+        groups: dict[int, tuple[Any, list[int], list[Any]]] = {}
+        for index, given in zip(self.live, cast("list[Any]", self.each), strict=True):
+            try:
+                node, scope = ready(given)
+            except Exception as error:
+                place(error, f"batch index {index}", self.values[index])
+                if not return_exceptions:
+                    raise
+                self.values[index] = error
+                continue
+            group = groups.setdefault(id(node), (node, [], []))
+            group[1].append(index)
+            group[2].append(scope)
+        return list(groups.values())
+
+    def settle(self, places: list[int], outputs: list[Any]) -> None:
+        """Put the outputs of some rows in their places."""
+        for index, output in zip(places, outputs, strict=True):
+            self.values[index] = output

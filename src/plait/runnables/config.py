@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict, cast
 
 from plait.concurrency import Permits
+from plait.deadlines import earlier
 from plait.errors import ConfigError
-from plait.runs import DEFAULTS, HandedConfig, Scope, current, hand_out
+from plait.runs import DEFAULTS, OWN, HandedConfig, Scope, current, hand_out
 from plait.watching.handlers import listener_of
 
 __all__ = [
     "RunnableConfig",
     "also_telling",
+    "as_config",
     "configs_of_batch",
     "current_config",
     "ensure_config",
@@ -34,7 +36,9 @@ class RunnableConfig(TypedDict, total=False):
         it. Without it a batch runs 16 items at once.
     recursion_limit: how deep functions may go on returning runnables (25).
     configurable: values for configurable fields, and for your own functions.
-    timeout: seconds; handed down for your own functions to read: no verb enforces it yet.
+    timeout: seconds that this whole call may take; then it is ended, and DeadlineError (a TimeoutError) raised. A
+        nested call may have less time, never more; your functions find in it what is left.
+    idle_timeout: seconds that this stream may be silent, before its first chunk or between two; never inherited.
     """
 
     tags: list[str]
@@ -46,6 +50,7 @@ class RunnableConfig(TypedDict, total=False):
     recursion_limit: int
     configurable: dict[str, Any]
     timeout: float | None
+    idle_timeout: float | None
 
 
 _KEYS: Final = tuple(RunnableConfig.__annotations__)
@@ -75,9 +80,12 @@ def _check(config: Any) -> None:
         limit = given.get(key)
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise ConfigError(f"config[{key!r}] must be a whole number of at least 1, got {limit!r}")
-    seconds = given.get("timeout")
-    if seconds is not None and (not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0):
-        raise ConfigError(f"config['timeout'] must be a number of seconds above 0, got {seconds!r}")
+    for key in ("timeout", "idle_timeout"):
+        seconds = given.get(key)
+        if seconds is not None and (
+            not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0
+        ):
+            raise ConfigError(f"config[{key!r}] must be a number of seconds above 0, got {seconds!r}")
     for key, kind in _CONTAINERS:
         value = given.get(key)
         if value is not None and not isinstance(value, kind):
@@ -134,12 +142,35 @@ def within(parent: Scope | None, config: Mapping[str, Any]) -> Scope:
     if limit is not None and (parent is None or parent.permits is None or limit != parent.get("max_concurrency")):
         scope.permits = Permits(limit, parent.permits if parent is not None else None)
     scope.listeners = tuple(listener_of(callback) for callback in scope.get("callbacks") or ())
+    _limit(scope, config)
     return scope
+
+
+def _limit(scope: Scope, config: Mapping[str, Any]) -> None:
+    seconds, outer = config.get("timeout"), scope.deadline
+    if seconds is not None:
+        scope.deadline = earlier(outer, seconds)
+    scope.fresh = scope.deadline is not outer or config.get("idle_timeout") is not None
 
 
 def also_telling(config: Any, callbacks: list[Any]) -> Scope:
     """The scope of a call that was given ``config``, with more who listen."""
-    return within(enter(config), {"callbacks": callbacks})
+    scope = enter(config)
+    return within(scope, {"callbacks": callbacks}) if scope is None else _refined(scope, {"callbacks": callbacks})
+
+
+def _refined(scope: Scope, more: Mapping[str, Any]) -> Scope:
+    """The scope of the very call of ``scope``, with more to it: its name, its place and its limits stay its own."""
+    own = {key: scope[key] for key in OWN if key in scope}
+    refined = within(scope, {**own, **more})
+    refined.place = scope.place
+    refined.fresh = refined.fresh or scope.fresh
+    return refined
+
+
+def as_config(scope: Scope) -> RunnableConfig:
+    """A scope, as the type of what a verb takes."""
+    return cast(RunnableConfig, scope)  # a dict with these keys, which the type cannot say of a subclass
 
 
 def enter(config: RunnableConfig | Mapping[str, Any] | None) -> Scope | None:
@@ -162,7 +193,10 @@ def _handed_back(config: HandedConfig) -> Scope | None:
 
 def _changed(config: HandedConfig) -> dict[str, Any]:
     given = DEFAULTS if config.scope is None else config.scope
-    return {key: value for key, value in config.items() if key not in given or given[key] != value}
+    changed = {key: value for key, value in config.items() if key not in given or given[key] != value}
+    if changed.get("timeout") is not None and changed["timeout"] == config.timeout:
+        del changed["timeout"]
+    return changed
 
 
 def with_defaults(bound: Mapping[str, Any], config: Mapping[str, Any] | None) -> Scope:
@@ -170,9 +204,7 @@ def with_defaults(bound: Mapping[str, Any], config: Mapping[str, Any] | None) ->
     if config is None:
         return within(current.get(), bound)
     if type(config) is Scope:
-        inner = within(config, bound)
-        inner.place = config.place  # it has no run of its own: what it runs takes its place
-        return inner
+        return _refined(config, bound)  # it has no run of its own: what it runs takes its place
     if type(config) is HandedConfig:
         scope = config.scope if config.scope is not None else current.get()
         return within(scope, merge_configs(bound, _changed(config)))

@@ -68,7 +68,10 @@ class Described:
 
     @property
     def config_specs(self) -> list[Any]:
-        """The configurable fields of this and of what is in it."""
+        """The configurable fields of this and of what is in it, each a ``ConfigurableFieldSpec``.
+
+        Raises ConfigError where two of them have one id and differ.
+        """
         return []
 
     def config_schema(self, *, include: Sequence[str] | None = None) -> type[BaseModel]:
@@ -80,6 +83,9 @@ class Described:
         if unknown:
             raise ValueError(f"unknown config keys {unknown}; the keys are {', '.join(hints)}")
         fields: dict[str, tuple[Any, Any]] = {key: (hints[key], None) for key in include or ()}
+        specs = self.config_specs
+        if specs:
+            fields["configurable"] = (schemas().object_model("Configurable", _described(specs)), None)
         return cast("type[BaseModel]", schemas().object_model(self.get_name("Config"), fields))
 
     def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> dict[str, Any]:
@@ -115,6 +121,16 @@ class Described:
     def get_prompts(self, config: RunnableConfig | None = None) -> list[Any]:
         """The prompts in this, in the order of its steps."""
         return [node for node in parts_of(self) if node._kind == "prompt"]
+
+
+def _described(specs: list[Any]) -> dict[str, tuple[Any, Any]]:
+    """Fields of a pydantic model, of the specs of configurable fields."""
+    from pydantic import Field
+
+    return {
+        spec.id: (spec.annotation, Field(default=spec.default, title=spec.name, description=spec.description))
+        for spec in specs
+    }
 
 
 def parts_of(node: Any) -> list[Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from functools import partial, wraps
 from typing import Any, Final, cast
 
 from plait.concurrency import aclose_all, acollect
+from plait.deadlines import Deadline, akept, kept
 from plait.runnables.config import enter
 from plait.runnables.stages import ainside, inside
-from plait.runnables.watched import awatched, watched
+from plait.runnables.watched import alimited, awatched, limited, watched
 from plait.runs import UNKNOWN, Scope, Watch, current, hand_out
 
 __all__ = ["BRIDGES", "SCOPED", "stream_by_verb"]
@@ -35,6 +36,9 @@ def _scoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
         scope = current.get() if config is None else enter(config)
         if scope is None:
             return verb(self, input, *rest, **kwargs)
+        if scope.fresh and scope.deadline is not None:
+            with kept(scope.deadline, self):
+                return scoped(self, input, scope.kept(), *rest, **kwargs)
         if not _is_watched(self, config, scope):
             return called(self, input, scope.below(), rest, kwargs)
         with Watch(self, input, scope) as watch:
@@ -57,6 +61,9 @@ def _ascoped_value(verb: Callable[..., Any]) -> Callable[..., Any]:
         scope = current.get() if config is None else enter(config)
         if scope is None:
             return await verb(self, input, *rest, **kwargs)
+        if scope.fresh and scope.deadline is not None:
+            async with akept(scope.deadline, self):
+                return await scoped(self, input, scope.kept(), *rest, **kwargs)
         if not _is_watched(self, config, scope):
             return await called(self, input, scope.below(), rest, kwargs)
         async with Watch(self, input, scope) as watch:
@@ -75,6 +82,8 @@ def _scoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callabl
             scope = current.get() if config is None else enter(config)
             if scope is None:
                 return verb(self, input, *rest, **kwargs)
+            if scope.fresh:
+                return limited(scoped(self, input, scope.kept(), *rest, **kwargs), scope, self)
             if _is_watched(self, config, scope):
                 return watched(
                     self, input, UNKNOWN if reads_chunks else input, scope, partial(opened, self, rest, kwargs)
@@ -96,6 +105,8 @@ def _ascoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callab
             scope = current.get() if config is None else enter(config)
             if scope is None:
                 return verb(self, input, *rest, **kwargs)
+            if scope.fresh:
+                return alimited(scoped(self, input, scope.kept(), *rest, **kwargs), scope, self)
             if _is_watched(self, config, scope):
                 return awatched(
                     self, input, UNKNOWN if reads_chunks else input, scope, partial(opened, self, rest, kwargs)
@@ -107,6 +118,38 @@ def _ascoped_stream(reads_chunks: bool) -> Callable[[Callable[..., Any]], Callab
     return scoping
 
 
+def _limited_batch(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    def limited_batch(self: Any, inputs: Any, config: Any = None, **kwargs: Any) -> Any:
+        scope = _limiting(config)
+        if scope is None:
+            return verb(self, inputs, config, **kwargs)
+        with kept(cast(Deadline, scope.deadline), self):
+            return verb(self, inputs, hand_out(scope.kept()), **kwargs)
+
+    return limited_batch
+
+
+def _alimited_batch(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    async def limited_batch(self: Any, inputs: Any, config: Any = None, **kwargs: Any) -> Any:
+        scope = _limiting(config)
+        if scope is None:
+            return await verb(self, inputs, config, **kwargs)
+        async with akept(cast(Deadline, scope.deadline), self):
+            return await verb(self, inputs, hand_out(scope.kept()), **kwargs)
+
+    return limited_batch
+
+
+def _limiting(config: Any) -> Scope | None:
+    """The scope of a batch that has a deadline of its own to keep."""
+    if not isinstance(config, Mapping) or cast("Mapping[str, Any]", config).get("timeout") is None:
+        return None
+    scope = enter(cast("Mapping[str, Any]", config))
+    return scope if scope is not None and scope.fresh else None
+
+
 SCOPED: Final = {
     "invoke": _scoped_value,
     "ainvoke": _ascoped_value,
@@ -114,6 +157,8 @@ SCOPED: Final = {
     "astream": _ascoped_stream(reads_chunks=False),
     "transform": _scoped_stream(reads_chunks=True),
     "atransform": _ascoped_stream(reads_chunks=True),
+    "batch": _limited_batch,
+    "abatch": _alimited_batch,
 }
 """How each verb is wrapped that a user's class writes itself."""
 

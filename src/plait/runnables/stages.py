@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from plait.concurrency import aclose_all, acollect, ahop, close_all, hop
 from plait.runs import Scope, current
+from plait.stopping import in_time
 
 Stage = Callable[..., Any]
 Placed = tuple[Stage, int]
@@ -111,6 +112,14 @@ def at(config: Config, place: str) -> Config:
     return config if config is None else config.at(place)
 
 
+def blamable(error: BaseException, config: Config) -> bool:
+    """Whether it is of use to note where ``error`` came by: it is a failure, or a deadline may have ended the work."""
+    if isinstance(error, Exception):
+        return True
+    limited = config is not None and (config.deadline is not None or "idle_timeout" in config)
+    return limited and not isinstance(error, GeneratorExit)
+
+
 def _with_hops(stages: Iterable[Placed], hop_stage: Stage) -> Iterator[Placed]:
     """A stage pulls the one before it on its own stack; so every so often the work goes on on another stack."""
     for index, stage in enumerate(stages, 1):
@@ -152,10 +161,14 @@ def _inline_call(step: Any, config: Scope) -> Callable[[Any], Any]:
 
 
 def _bound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+    if config.deadline is not None:
+        return lambda value: in_time(step.invoke(value, config))
     return lambda value: step.invoke(value, config)
 
 
-def _abound_invoke(step: Any, config: Scope) -> Callable[[Any], Any]:
+def _abound_invoke(  # twin: a task is cancelled while the step runs
+    step: Any, config: Scope
+) -> Callable[[Any], Any]:
     return lambda value: step.ainvoke(value, config)
 
 

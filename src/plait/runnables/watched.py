@@ -1,4 +1,4 @@
-"""A stream that somebody watches: its run begins, hears every chunk, and ends with it."""
+"""A stream that somebody watches, or that has a limit: its run begins, hears every chunk, and ends with it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 from plait.concurrency import aclose_all, close_all
+from plait.deadlines import akept_stream, kept_stream
 from plait.runs import UNKNOWN, Scope, Watch
 
-__all__ = ["awatched", "awatched_batch", "watched", "watched_batch"]
+__all__ = ["alimited", "awatched", "awatched_batch", "limited", "watched", "watched_batch"]
+
+
+def limited(chunks: Iterator[Any], scope: Scope, node: Any) -> Iterator[Any]:
+    """The chunks of a call that came with a deadline, or with a limit to its silence."""
+    return kept_stream(chunks, scope.deadline, scope.get("idle_timeout"), node)
+
+
+def alimited(chunks: AsyncIterator[Any], scope: Scope, node: Any) -> AsyncIterator[Any]:
+    """The chunks of a call that came with a deadline, or with a limit to its silence."""
+    return akept_stream(chunks, scope.deadline, scope.get("idle_timeout"), node)
 
 
 def watched(

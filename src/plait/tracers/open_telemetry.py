@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import traceback
 from threading import Lock
-from time import time
 from typing import TYPE_CHECKING, Any, Final
 
+from plait.clocks import clock
 from plait.errors import ConfigError, MissingExtraError
 from plait.redaction import masked, printable
 from plait.runs import Run
@@ -55,7 +55,7 @@ class OpenTelemetryTracer:
         if is_of_model(run):
             known = self._open.get(run)
             if known is not None and known.first_chunk is None:
-                known.first_chunk = time()
+                known.first_chunk = clock.get().time()
 
     def on_run_event(self, run: Run, name: str, data: Any) -> None:
         """The user's own events are not of the record."""

@@ -18,6 +18,7 @@ from contextlib import suppress
 from threading import Event, Lock, get_ident
 from typing import Any, Final
 
+from plait.clocks import clock
 from plait.concurrency import aclose_all
 
 __all__ = ["AHEAD", "PATIENCE", "Feed"]
@@ -32,6 +33,7 @@ class Feed:
     def __init__(self, ahead: int = AHEAD) -> None:
         self.items: deque[Any] = deque()
         self._ahead = ahead
+        self._clock = clock.get()
         self._loop = asyncio.get_running_loop()
         self._thread = get_ident()
         self._task: asyncio.Task[None] | None = None
@@ -111,8 +113,13 @@ class Feed:
 
     def start(self, chain: Callable[[], AsyncIterator[Any]]) -> None:
         """Run the stream that ``chain`` gives to its end; its chunks are nobody's, what is told of it is put."""
+        self._clock.began()
         self._task = self._loop.create_task(self._run(chain))
-        self._task.add_done_callback(lambda _: self._answer())
+        self._task.add_done_callback(lambda _: self._end())
+
+    def _end(self) -> None:
+        self._answer()
+        self._clock.ended()
 
     async def _run(self, chain: Callable[[], AsyncIterator[Any]]) -> None:
         stream = chain()
@@ -145,7 +152,8 @@ class Feed:
         self._wake(len(self._waiting))
         self._bell = bell = self._loop.create_future()
         if not self.items and self._task is not None and not self._task.done():
-            await bell
+            with self._clock.idle:
+                await bell
 
     def _finish(self) -> None:
         try:
@@ -178,7 +186,8 @@ class Feed:
         again: asyncio.CancelledError | None = None
         while self._task is not None and not self._task.done():
             try:
-                await asyncio.wait([self._task])
+                with self._clock.idle:
+                    await asyncio.wait([self._task])
             except asyncio.CancelledError as error:
                 again = error
         try:
@@ -229,7 +238,11 @@ class _Room:
         if not feed.queue(wakes):
             return
         try:
-            await (freed if feed.is_here() else _patiently(freed, feed))
+            if not feed.is_here():
+                await _patiently(freed, feed)
+                return
+            with clock.get().idle:
+                await freed
         finally:
             feed.leave(wakes)
 

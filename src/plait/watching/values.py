@@ -17,6 +17,7 @@ from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
+from plait.merging import StreamReset
 from plait.redaction import glimpse
 
 __all__ = ["ATOMS", "detached", "snapshot", "tagged"]
@@ -112,6 +113,9 @@ class _Copier:
         except TypeError:  # what stands for an item cannot be one
             return items
 
+    def of_reset(self, value: StreamReset) -> StreamReset:
+        return StreamReset(value.reason, self.of_tuple(value.since)) if value.since else value
+
     def of_model(self, value: Any) -> Any:
         return _model(value, self.of_dict(_stored(value)), self.of_dict)
 
@@ -158,6 +162,7 @@ _BASES: Final[dict[Any, _Maker]] = {
     **dict.fromkeys(_UNCHANGING, _itself),
     deque: _Copier.of_list,
     bytearray: _bytes,
+    StreamReset: _Copier.of_reset,
 }
 
 
