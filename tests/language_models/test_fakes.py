@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from plait.errors import ModelError
 from plait.merging import merge_all
 from plait.messages import AIMessage, HumanMessage, SystemMessage
+from plait.testing import VirtualClock
 from plait.testing.models import (
     EchoChatModel,
     FakeListChatModel,
@@ -125,24 +125,23 @@ def test_error_on_chunk_number_is_for_streams(kind: Any, error: type[Exception])
 
 
 @pytest.mark.parametrize("kind", SCRIPTED)
-def test_delay_is_per_word_and_sleep_per_chunk(monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+def test_delay_is_per_word_and_sleep_per_chunk(kind: Any) -> None:
     """A whole answer takes as long as its words together, and ``sleep`` once; each chunk takes both."""
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
     model = kind(responses=["a b c"], delay=2.0, sleep=0.5)
-    model.invoke("x")
-    assert slept == [6.5]
-    list(model.stream("x"))
-    assert slept[1:] == [2.5, 2.5, 2.5]
+    with VirtualClock() as clock:
+        model.invoke("x")
+        list(model.stream("x"))
+    assert clock.sleeps == [6.5, 2.5, 2.5, 2.5]
 
 
 @pytest.mark.parametrize("kind", SCRIPTED)
-async def test_a_delay_does_not_block_the_loop(monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
-    """In async code a fake waits with the loop's own sleep."""
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the loop was blocked"))
-    model = kind(responses=["a b c"], delay=0.001)
-    assert text(await model.ainvoke("x")) == "a b c"
-    assert merge_all([text(chunk) async for chunk in model.astream("x")]) == "a b c"
+async def test_a_delay_does_not_block_the_loop(kind: Any) -> None:
+    """Under an async verb other tasks run while the fake waits: two of them wait at the same time."""
+    model = kind(responses=["a b c"], delay=10.0)
+    with VirtualClock() as clock:
+        answers = await asyncio.gather(model.ainvoke("x"), model.ainvoke("x"))
+    assert list(map(text, answers)) == ["a b c"] * 2
+    assert clock.elapsed == 30
 
 
 async def test_a_waiting_fake_can_be_cancelled() -> None:

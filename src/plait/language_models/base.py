@@ -10,18 +10,22 @@ A model author writes any of ``_generate``, ``_stream``, ``_agenerate`` and ``_a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from plait.caches.base import BaseCache, in_force
 from plait.concurrency import Permits, aclose_all, acollect, close_all
 from plait.errors import ConfigError, EmptyStreamError, ModelError
+from plait.language_models.keeping import Place, place_of
 from plait.merging import merge_all
 from plait.messages import AIMessage, AnyMessage, BaseMessage, MessageLikeRepresentation, count_tokens_approximately
-from plait.outputs import LLMResult
+from plait.outputs import Generation, LLMResult
 from plait.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from plait.rate_limiters import BaseRateLimiter
 from plait.runnables import Runnable, RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
 from plait.runnables.stages import ainside, inside
@@ -67,7 +71,21 @@ class BaseLanguageModel(RunnableSerializable[LanguageModelInput, Answer]):
     disable_streaming: bool | Literal["tool_calling"] = False
     """True: ``stream`` gives the answer of ``invoke`` in one chunk; ``"tool_calling"``: in a call with ``tools``."""
 
+    cache: SkipJsonSchema[BaseCache] | bool | None = Field(default=None, exclude=True)
+    """Where answers are kept and taken from: a cache; None: that of ``set_llm_cache``, if there is one; True: that, and
+    an error without; False: nowhere."""
+
+    rate_limiter: SkipJsonSchema[BaseRateLimiter] | None = Field(default=None, exclude=True)
+    """Who gives leave for each call of the model; answers from a cache need none. One may be shared by many models."""
+
     _strict_input: ClassVar[bool] = True
+    _unasked: ClassVar[Collection[str]] = (
+        *("api_key", "batch_size", "cache", "callbacks", "custom_get_token_ids", "disable_streaming", "max_retries"),
+        *("metadata", "name", "rate_limiter", "request_timeout", "stream_usage", "streaming", "tags", "timeout"),
+        "verbose",
+    )
+    """Fields that change no answer, for the key of a cache; a subclass names here what it adds to them."""
+    _candidate: ClassVar[type[Generation]] = Generation
 
     @property
     def InputType(self) -> Any:
@@ -94,6 +112,14 @@ class BaseLanguageModel(RunnableSerializable[LanguageModelInput, Answer]):
 
     async def _aask(self, prompt: Any, **kwargs: Any) -> Any:
         """One result of ``_agenerate``."""
+        raise NotImplementedError
+
+    def _candidates(self, result: Any) -> Sequence[Generation]:
+        """What of a result is kept in a cache."""
+        raise NotImplementedError
+
+    def _result_of(self, candidates: Any) -> Any:
+        """The result that consists of these candidates."""
         raise NotImplementedError
 
     def _answer(self, result: Any) -> Answer:
@@ -193,16 +219,77 @@ class BaseLanguageModel(RunnableSerializable[LanguageModelInput, Answer]):
     # -------------------------------------------------------------------------------------- from one form to the other
 
     def _pieces(self, prompt: Any, **kwargs: Any) -> Iterator[Any]:
-        return self._once(prompt, **kwargs) if self._whole(kwargs) else self._stream(prompt, **kwargs)
+        if self._whole(kwargs):
+            return self._once(prompt, **kwargs)
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._stream(prompt, **kwargs)
+        if not self._gives("_stream"):
+            return self._stream(prompt, **kwargs)  # which asks by _ask
+        return self._kept_pieces(prompt, kwargs)
 
-    def _apieces(self, prompt: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        return self._aonce(prompt, **kwargs) if self._whole(kwargs) else self._astream(prompt, **kwargs)
+    def _apieces(self, prompt: Any, **kwargs: Any) -> AsyncIterator[Any]:  # twin: a sync stream can be read in a thread
+        if self._whole(kwargs):
+            return self._aonce(prompt, **kwargs)
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._astream(prompt, **kwargs)
+        if not self._gives("_astream") and not self._gives("_stream"):
+            return self._astream(prompt, **kwargs)  # which asks by _aask
+        return self._akept_pieces(prompt, kwargs)
 
     def _once(self, prompt: Any, **kwargs: Any) -> Iterator[Any]:
         yield self._piece(self._answer(self._ask(prompt, **kwargs)))
 
     async def _aonce(self, prompt: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         yield self._piece(self._answer(await self._aask(prompt, **kwargs)))
+
+    # ------------------------------------------------------------------------------------------- caches and rate limits
+
+    def _place(self, prompt: Any, kwargs: dict[str, Any]) -> Place | None:
+        return place_of(self, self.cache, self._candidate, prompt, kwargs)
+
+    def _kept_pieces(self, prompt: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
+        place = None if self._gives_several(kwargs) else self._place(prompt, kwargs)
+        kept = None if place is None else place.find()
+        if kept is not None:
+            yield self._piece(self._answer(self._result_of(kept)))
+            return
+        if self.rate_limiter is not None:
+            self.rate_limiter.acquire(blocking=True)
+        pieces: list[Any] = []
+        stream = self._stream(prompt, **kwargs)
+        try:
+            for piece in stream:
+                if place is not None:
+                    pieces.append(piece)
+                yield piece
+        finally:
+            close_all([stream])
+        if place is not None and pieces:
+            place.keep(self._candidates(self._result_of([merge_all(pieces)])))
+
+    async def _akept_pieces(self, prompt: Any, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        place = None if self._gives_several(kwargs) else self._place(prompt, kwargs)
+        kept = None if place is None else await place.afind()
+        if kept is not None:
+            yield self._piece(self._answer(self._result_of(kept)))
+            return
+        if self.rate_limiter is not None:
+            await self.rate_limiter.aacquire(blocking=True)
+        pieces: list[Any] = []
+        stream = self._astream(prompt, **kwargs)
+        try:
+            async for piece in stream:
+                if place is not None:
+                    pieces.append(piece)
+                yield piece
+        finally:
+            await aclose_all([stream])
+        if place is not None and pieces:
+            await place.akeep(self._candidates(self._result_of([merge_all(pieces)])))
+
+    def _gives_several(self, kwargs: dict[str, Any]) -> bool:
+        """Whether the request is for several candidates, of which a stream gives one."""
+        return (kwargs.get("n") or getattr(self, "n", None)) not in (None, 1)
 
     def _stream_lazily(self, prompt: Any, **kwargs: Any) -> Iterator[Any]:
         yield from self._stream(prompt, **kwargs)  # so that the call itself, too, is made in the thread

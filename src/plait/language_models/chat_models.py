@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, cast
 
 from pydantic import BaseModel, SerializeAsAny, WrapValidator
 
+from plait.caches.base import in_force
 from plait.concurrency import DEFAULT_CONCURRENCY, acollect, agather, aiter_in_thread, gather, in_thread
 from plait.errors import ModelError
 from plait.language_models.base import BaseLanguageModel, LanguageModelInput, derived, permits, refuse_callbacks
@@ -23,7 +24,7 @@ from plait.messages import (
     convert_to_messages,
     message_chunk_to_message,
 )
-from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
 from plait.prompt_values import PromptValue
 from plait.runnables import Runnable, RunnableConfig
 from plait.schemas import value_model
@@ -40,6 +41,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
     """
 
     _kind: ClassVar[str] = "chat_model"
+    _candidate: ClassVar[type[Generation]] = ChatGeneration
 
     # ------------------------------------------------------------------------------------- what a model's author writes
 
@@ -156,10 +158,38 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         raise self._unreadable(input)
 
     def _ask(self, prompt: Any, **kwargs: Any) -> ChatResult:
-        return self._checked(self._generate(prompt, **kwargs), ChatResult, "_generate")
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._checked(self._generate(prompt, **kwargs), ChatResult, "_generate")
+        place = self._place(prompt, kwargs)
+        kept = None if place is None else place.find()
+        if kept is not None:
+            return self._result_of(kept)
+        if self.rate_limiter is not None:
+            self.rate_limiter.acquire(blocking=True)
+        result = self._checked(self._generate(prompt, **kwargs), ChatResult, "_generate")
+        if place is not None:
+            place.keep(self._candidates(result))
+        return result
 
     async def _aask(self, prompt: Any, **kwargs: Any) -> ChatResult:
-        return self._checked(await self._agenerate(prompt, **kwargs), ChatResult, "_agenerate")
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._checked(await self._agenerate(prompt, **kwargs), ChatResult, "_agenerate")
+        place = self._place(prompt, kwargs)
+        kept = None if place is None else await place.afind()
+        if kept is not None:
+            return self._result_of(kept)
+        if self.rate_limiter is not None:
+            await self.rate_limiter.aacquire(blocking=True)
+        result = self._checked(await self._agenerate(prompt, **kwargs), ChatResult, "_agenerate")
+        if place is not None:
+            await place.akeep(self._candidates(result))
+        return result
+
+    def _candidates(self, result: ChatResult) -> list[ChatGeneration]:
+        return _complete(result)
+
+    def _result_of(self, candidates: Any) -> ChatResult:
+        return ChatResult(generations=candidates)
 
     def _answer(self, result: ChatResult) -> AIMessage:
         if not result.generations:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from functools import cached_property
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +15,7 @@ from plait.errors import ModelError
 from plait.language_models.llms import LLM
 from plait.messages import BaseMessage
 from plait.outputs import GenerationChunk
+from plait.stopping import asleep, sleep
 
 __all__ = [
     "Call",
@@ -68,6 +68,8 @@ class Fake(BaseModel):
     """What all fakes have: a pace, failures on cue, and a memory of their calls."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    _unasked: ClassVar[Collection[str]] = ("sleep", "delay", "failures", "error", "fail_at_chunk", "remember")
 
     sleep: float | None = None
     """Seconds before an answer; in a stream, before each chunk."""
@@ -129,16 +131,14 @@ def pause(seconds: float) -> None:
     """Sleep, unless there is no time to sleep."""
     if seconds <= 0:
         return
-    time.sleep(seconds)
+    sleep(seconds)
 
 
 async def apause(seconds: float) -> None:
     """Sleep, unless there is no time to sleep."""
     if seconds <= 0:
         return
-    import asyncio
-
-    await asyncio.sleep(seconds)
+    await asleep(seconds)
 
 
 class FakeListLLM(Fake, LLM):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from plait.caches.base import in_force
 from plait.concurrency import acollect, aiter_in_thread, in_thread
 from plait.errors import ModelError
 from plait.language_models.base import BaseLanguageModel, LanguageModelInput, derived, refuse_callbacks
+from plait.language_models.keeping import Place
 from plait.messages import convert_to_messages
 from plait.outputs import Generation, GenerationChunk, LLMResult
 from plait.prompt_values import ChatPromptValue, PromptValue
@@ -74,8 +76,7 @@ class BaseLLM(BaseLanguageModel[str]):
     ) -> LLMResult:
         """The full results for several prompts, in one call of ``_generate``: all generations of each."""
         refuse_callbacks(callbacks)
-        texts = [self._read(prompt) for prompt in prompts]
-        return self._complete(self._generate(texts, stop=stop, **kwargs), "_generate", len(texts))
+        return self._ask_all([self._read(prompt) for prompt in prompts], {"stop": stop, **kwargs})
 
     async def agenerate(
         self,
@@ -86,8 +87,7 @@ class BaseLLM(BaseLanguageModel[str]):
     ) -> LLMResult:
         """The full results for several prompts, in one call of ``_agenerate``: all generations of each."""
         refuse_callbacks(callbacks)
-        texts = [self._read(prompt) for prompt in prompts]
-        return self._complete(await self._agenerate(texts, stop=stop, **kwargs), "_agenerate", len(texts))
+        return await self._aask_all([self._read(prompt) for prompt in prompts], {"stop": stop, **kwargs})
 
     def generate_prompt(
         self, prompts: list[PromptValue], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any
@@ -117,10 +117,48 @@ class BaseLLM(BaseLanguageModel[str]):
         raise self._unreadable(input)
 
     def _ask(self, prompt: Any, **kwargs: Any) -> LLMResult:
-        return self._complete(self._generate([prompt], **kwargs), "_generate", 1)
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._complete(self._generate([prompt], **kwargs), "_generate", 1)
+        return self._ask_all([prompt], kwargs)
 
     async def _aask(self, prompt: Any, **kwargs: Any) -> LLMResult:
-        return self._complete(await self._agenerate([prompt], **kwargs), "_agenerate", 1)
+        if self.cache is None and self.rate_limiter is None and in_force.get() is None:
+            return self._complete(await self._agenerate([prompt], **kwargs), "_agenerate", 1)
+        return await self._aask_all([prompt], kwargs)
+
+    def _ask_all(self, prompts: list[str], kwargs: dict[str, Any]) -> LLMResult:
+        """The results for all prompts: those that a cache has, and of one call those that it has not."""
+        places = [self._place(prompt, kwargs) for prompt in prompts]
+        found = [None if place is None else place.find() for place in places]
+        missing = [prompt for prompt, kept in zip(prompts, found, strict=True) if kept is None]
+        if prompts and not missing:
+            return LLMResult(generations=cast("list[Any]", found))
+        if self.rate_limiter is not None:
+            self.rate_limiter.acquire(blocking=True)
+        fresh = self._complete(self._generate(missing, **kwargs), "_generate", len(missing))
+        for place, candidates in _new(places, found, fresh):
+            place.keep(candidates)
+        return _joined(found, fresh)
+
+    async def _aask_all(self, prompts: list[str], kwargs: dict[str, Any]) -> LLMResult:
+        """The results for all prompts: those that a cache has, and of one call those that it has not."""
+        places = [self._place(prompt, kwargs) for prompt in prompts]
+        found = [None if place is None else await place.afind() for place in places]
+        missing = [prompt for prompt, kept in zip(prompts, found, strict=True) if kept is None]
+        if prompts and not missing:
+            return LLMResult(generations=cast("list[Any]", found))
+        if self.rate_limiter is not None:
+            await self.rate_limiter.aacquire(blocking=True)
+        fresh = self._complete(await self._agenerate(missing, **kwargs), "_agenerate", len(missing))
+        for place, candidates in _new(places, found, fresh):
+            await place.akeep(candidates)
+        return _joined(found, fresh)
+
+    def _candidates(self, result: LLMResult) -> Sequence[Generation]:
+        return result.generations[0]
+
+    def _result_of(self, candidates: Any) -> LLMResult:
+        return LLMResult(generations=[candidates])
 
     def _complete(self, result: Any, method: str, count: int) -> LLMResult:
         given = self._checked(result, LLMResult, method)
@@ -170,3 +208,18 @@ class LLM(BaseLLM):
     ) -> LLMResult:
         texts = [await self._acall(prompt, stop=stop, **kwargs) for prompt in prompts]
         return LLMResult(generations=[[Generation(text=self._checked(text, str, "_acall"))] for text in texts])
+
+
+def _new(places: list[Place | None], found: list[Any], fresh: LLMResult) -> list[tuple[Place, Sequence[Generation]]]:
+    """What was not found, with the place where it belongs."""
+    missing = [place for place, kept in zip(places, found, strict=True) if kept is None]
+    return [(place, new) for place, new in zip(missing, fresh.generations, strict=True) if place is not None]
+
+
+def _joined(found: list[Any], fresh: LLMResult) -> LLMResult:
+    """All candidates, each list in the place of its prompt."""
+    if all(kept is None for kept in found):
+        return fresh
+    new = iter(fresh.generations)
+    everything = [next(new) if kept is None else kept for kept in found]
+    return LLMResult(generations=everything, llm_output=fresh.llm_output)
