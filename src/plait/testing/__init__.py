@@ -1,6 +1,8 @@
-"""For tests: a check that a runnable keeps the laws of one, and models that need neither a key nor a network."""
+"""For tests: a check of the laws of a runnable, faults, a clock that waits for nothing, models without a network."""
 
+from plait.testing.clock import VirtualClock
 from plait.testing.conformance import acheck_runnable, check_runnable
+from plait.testing.faults import Fails, Hangs, Slow
 from plait.testing.findings import LAWS, ConformanceError, Finding
 from plait.testing.models import (
     Call,
@@ -26,6 +28,7 @@ __all__ = [
     "ConformanceError",
     "DeterministicFakeEmbedding",
     "EchoChatModel",
+    "Fails",
     "FakeChatModel",
     "FakeListChatModel",
     "FakeListChatModelError",
@@ -35,7 +38,10 @@ __all__ = [
     "FakeStreamingListLLM",
     "Finding",
     "GenericFakeChatModel",
+    "Hangs",
     "ParrotFakeChatModel",
+    "Slow",
+    "VirtualClock",
     "acheck_runnable",
     "check_runnable",
 ]

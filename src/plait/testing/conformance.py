@@ -118,6 +118,14 @@ def _findings(plan: _Plan) -> list[Finding]:
     return check.found.all()
 
 
+def _is_unhandled(run: Run) -> bool:
+    """Whether the run failed, and none around it has dealt with that, as a retry or a fallback does."""
+    around: Run | None = run
+    while around is not None and around.status == "error":
+        around = around.parent
+    return around is None
+
+
 def _name(runnable: AnyRunnable) -> str:
     try:
         return runnable.get_name()
@@ -386,7 +394,7 @@ class _Check:
             elif came.value is not None:
                 scope = f"that with the tags {came.value['tags']}"
                 self.found.tell("config-kept", "no config in force between two chunks", scope, done.where, item)
-        for run in (run for run in done.heard.runs() if run.status == "error"):
+        for run in (run for run in done.heard.runs() if _is_unhandled(run)):
             failed = f"{run.name}: {run.error!r}"
             self.found.tell("early-close", "runs that end as cancelled or with success", failed, done.where)
 

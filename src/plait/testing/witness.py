@@ -21,6 +21,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import Any, Final, NamedTuple, Self, TypeGuard, TypeVar, cast
 from weakref import ref
 
+from plait.merging import Restarted
 from plait.runnables import Runnable
 from plait.runnables.config import enter
 from plait.runs import Run, Scope
@@ -75,8 +76,16 @@ class Recorder:
         return [run for run in self.runs() if run.parent is None]
 
     def names(self) -> Counter[str]:
-        """How often something of each name was run."""
-        return Counter(f"{run.name} ({run.kind})" for run in self.runs())
+        """How often something of each name was run, and not given up because a step before it began anew."""
+        return Counter(f"{run.name} ({run.kind})" for run in self.runs() if not _given_up(run))
+
+
+def _given_up(run: Run | None) -> bool:
+    while run is not None:
+        if isinstance(run.error, Restarted):
+            return True
+        run = run.parent
+    return False
 
 
 def faults_of_runs(events: list[Event]) -> Iterator[tuple[str, str]]:
