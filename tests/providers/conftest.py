@@ -148,6 +148,15 @@ class Wire:
 
         self.replies.append(hold)
 
+    def silent(self) -> None:
+        """Say nothing at all, until the client hangs up."""
+
+        async def wait(exchange: Exchange) -> None:
+            await exchange.wait_for_its_end()
+            self.hung_up.set()
+
+        self.replies.append(wait)
+
     def cut(self, *events: Any) -> None:
         """Promise a long answer, give these events and break off."""
         self.raw(sse(events), kind="text/event-stream", content_length="99999")

@@ -309,8 +309,8 @@ def test_no_part_of_a_key_is_in_an_error(run: Any, wire: Any, echo: str) -> None
 
 
 def test_passing_errors_are_repeated(wire: Any) -> None:
-    """The SDK asks again as often as it is told."""
-    wire.reply({"error": {"message": "later"}}, 429, retry_after="0")
+    """A request is made again as often as the model is told."""
+    wire.reply({"error": {"message": "later"}}, 429, retry_after_ms="1")
     wire.reply(ANSWER)
 
     assert chat(wire, max_retries=1).invoke("hi").content == "hi"

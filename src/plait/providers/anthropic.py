@@ -15,7 +15,6 @@ from plait.providers.anthropic_wire import PARAMETERS, MessageReader, message_re
 from plait.providers.connections import Connections
 from plait.providers.faults import Faults
 from plait.providers.remote import RemoteModel
-from plait.providers.streams import aopened, opened
 
 __all__ = ["ChatAnthropic"]
 
@@ -106,6 +105,9 @@ class ChatAnthropic(RemoteModel, BaseChatModel):
     def _faults(self) -> Faults:
         return Faults(_sdk(), self._address(), self._key())
 
+    def _endpoint(self, client: Any) -> Any:
+        return client.messages
+
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], stream: bool
     ) -> Any:
@@ -118,37 +120,19 @@ class ChatAnthropic(RemoteModel, BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs, stream=False)
-        with self._faults():
-            answer = self._client().messages.create(**request)
-        return message_result(answer.to_dict())
+        return self._fetched(self._request(messages, stop, kwargs, stream=False), message_result)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs, stream=False)
-        async with self._faults():
-            answer = await (await self._aclient()).messages.create(**request)
-        return message_result(answer.to_dict())
+        return await self._afetched(self._request(messages, stop, kwargs, stream=False), message_result)
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        request, reader = self._request(messages, stop, kwargs, stream=True), MessageReader()
-        with self._faults(), opened(self._client().messages.create(**request)) as events:
-            for event in events:
-                chunk = reader.feed(event.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._chunks(self._request(messages, stop, kwargs, stream=True), MessageReader)
 
-    async def _astream(
+    def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
-        request, reader = self._request(messages, stop, kwargs, stream=True), MessageReader()
-        async with self._faults(), aopened(await (await self._aclient()).messages.create(**request)) as events:
-            async for event in events:
-                chunk = reader.feed(event.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._achunks(self._request(messages, stop, kwargs, stream=True), MessageReader)

@@ -3,7 +3,7 @@
 A connection belongs to the loop that opened it: used from another one it fails ("Event loop is closed"). So each loop
 has a pool, which is closed when the loop ends. Models share the pools and own no connection, which makes them cheap to
 make, copy, pickle and forget, and lets one use the connection that another one opened. A pool knows no key and keeps no
-cookies; keys travel with requests.
+cookies; keys travel with requests. A sync call that uses one can be ended from another thread, as a task can be cancelled.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import AsyncGenerator, Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from plait.providers.sockets import make_endable
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -50,6 +52,7 @@ class Connections:
         with self._lock:
             if self._pool is None:
                 self._pool = self._kinds()[0](**self._settings())
+                make_endable(self._pool)
                 atexit.register(_close_in, self._process, self._pool)
             return self._pool
 

@@ -1,7 +1,8 @@
 """What an SDK raises, as callers should see it: with its type, without the key, and with the server that did not answer.
 
 Errors of the API (a refused key, a limit, a bad request) keep the SDK's class and identity. A server that cannot be
-reached, or that breaks off, is a ``ModelConnectionError`` that is also the SDK's own ``APIConnectionError``.
+reached, or that breaks off, is a ``ModelConnectionError`` that is also the SDK's own ``APIConnectionError``. One that
+sends what is no answer of its API is a ``ModelError``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from plait.errors import ModelConnectionError
+from plait.errors import ModelConnectionError, ModelError
 from plait.providers.keys import hidden, place
 
 __all__ = ["Faults"]
@@ -42,6 +43,10 @@ class Faults:
             slow = "Timeout" in type(error).__name__
             own: type[Any] = self._sdk.APITimeoutError if slow else self._sdk.APIConnectionError
             raise self._unreachable(own, error) from error
+        if _is_no_json(error):
+            raise ModelError(
+                f"the model's server at {place(self._base_url)} sent something that is not JSON: {error}"
+            ) from error
 
     async def __aexit__(  # twin: nothing is awaited
         self, kind: object, error: BaseException | None, trace: object
@@ -74,7 +79,11 @@ def _hide(error: Exception, key: str) -> None:
 
 
 def _is_transport(error: Exception) -> bool:
-    return isinstance(error, ConnectionError) or any(kind.__name__ == "TransportError" for kind in type(error).__mro__)
+    return isinstance(error, ConnectionError) or any(kind.__name__ == "RequestError" for kind in type(error).__mro__)
+
+
+def _is_no_json(error: Exception) -> bool:
+    return isinstance(error, UnicodeDecodeError) or type(error).__name__ == "JSONDecodeError"
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import PositiveInt
@@ -29,7 +30,6 @@ from plait.providers.openai_wire import (
     text_result,
 )
 from plait.providers.remote import RemoteModel
-from plait.providers.streams import aopened, opened
 
 __all__ = ["ChatOpenAI", "OpenAI", "OpenAIEmbeddings"]
 
@@ -155,6 +155,9 @@ class ChatOpenAI(_GeneratingModel, BaseChatModel):
     def _llm_type(self) -> str:
         return "openai-chat"
 
+    def _endpoint(self, client: Any) -> Any:
+        return client.chat.completions
+
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], stream: bool
     ) -> Any:
@@ -167,40 +170,22 @@ class ChatOpenAI(_GeneratingModel, BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs, stream=False)
-        with self._faults():
-            answer = self._client().chat.completions.create(**request)
-        return chat_result(answer.to_dict())
+        return self._fetched(self._request(messages, stop, kwargs, stream=False), chat_result)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs, stream=False)
-        async with self._faults():
-            answer = await (await self._aclient()).chat.completions.create(**request)
-        return chat_result(answer.to_dict())
+        return await self._afetched(self._request(messages, stop, kwargs, stream=False), chat_result)
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        request, reader = self._request(messages, stop, kwargs, stream=True), ChatReader()
-        with self._faults(), opened(self._client().chat.completions.create(**request)) as bodies:
-            for body in bodies:
-                chunk = reader.feed(body.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._chunks(self._request(messages, stop, kwargs, stream=True), ChatReader)
 
-    async def _astream(
+    def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
-        request, reader = self._request(messages, stop, kwargs, stream=True), ChatReader()
-        async with self._faults(), aopened(await (await self._aclient()).chat.completions.create(**request)) as bodies:
-            async for body in bodies:
-                chunk = reader.feed(body.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._achunks(self._request(messages, stop, kwargs, stream=True), ChatReader)
 
 
 class OpenAI(_GeneratingModel, BaseLLM):
@@ -234,6 +219,9 @@ class OpenAI(_GeneratingModel, BaseLLM):
     def _llm_type(self) -> str:
         return "openai"
 
+    def _endpoint(self, client: Any) -> Any:
+        return client.completions
+
     def _request(self, prompts: str | list[str], stop: list[str] | None, kwargs: dict[str, Any], stream: bool) -> Any:
         parameters = self._parameters(stop, kwargs)
         model = parameters.pop("model", self.model)
@@ -244,10 +232,8 @@ class OpenAI(_GeneratingModel, BaseLLM):
     ) -> LLMResult:
         results: list[LLMResult] = []
         for batch in batches(prompts, self.batch_size):
-            request = self._request(batch, stop, kwargs, stream=False)
-            with self._faults():
-                answer = self._client().completions.create(**request)
-            results.append(text_result(answer.to_dict(), len(batch)))
+            request, read = self._request(batch, stop, kwargs, stream=False), partial(text_result, prompts=len(batch))
+            results.append(self._fetched(request, read))
         return joined_results(results)
 
     async def _agenerate(
@@ -255,33 +241,19 @@ class OpenAI(_GeneratingModel, BaseLLM):
     ) -> LLMResult:
         results: list[LLMResult] = []
         for batch in batches(prompts, self.batch_size):
-            request = self._request(batch, stop, kwargs, stream=False)
-            async with self._faults():
-                answer = await (await self._aclient()).completions.create(**request)
-            results.append(text_result(answer.to_dict(), len(batch)))
+            request, read = self._request(batch, stop, kwargs, stream=False), partial(text_result, prompts=len(batch))
+            results.append(await self._afetched(request, read))
         return joined_results(results)
 
     def _stream(
         self, prompt: str, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[GenerationChunk]:
-        request, reader = self._request(prompt, stop, kwargs, stream=True), TextReader()
-        with self._faults(), opened(self._client().completions.create(**request)) as bodies:
-            for body in bodies:
-                chunk = reader.feed(body.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._chunks(self._request(prompt, stop, kwargs, stream=True), TextReader)
 
-    async def _astream(
+    def _astream(
         self, prompt: str, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[GenerationChunk, None]:
-        request, reader = self._request(prompt, stop, kwargs, stream=True), TextReader()
-        async with self._faults(), aopened(await (await self._aclient()).completions.create(**request)) as bodies:
-            async for body in bodies:
-                chunk = reader.feed(body.to_dict())
-                if chunk is not None:
-                    yield chunk
-            yield reader.end()
+        return self._achunks(self._request(prompt, stop, kwargs, stream=True), TextReader)
 
 
 class OpenAIEmbeddings(_OpenAIModel, Embeddings):
@@ -314,22 +286,21 @@ class OpenAIEmbeddings(_OpenAIModel, Embeddings):
             **settings: Any,
         ) -> None: ...
 
+    def _endpoint(self, client: Any) -> Any:
+        return client.embeddings
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order."""
         vectors: list[list[float]] = []
         for batch in batches(texts, self.chunk_size):
-            with self._faults():
-                answer = self._client().embeddings.create(**self._request(batch))
-            vectors += read_vectors(answer.to_dict(), len(batch))
+            vectors += self._fetched(self._request(batch), partial(read_vectors, texts=len(batch)))
         return vectors
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order, without blocking the event loop."""
         vectors: list[list[float]] = []
         for batch in batches(texts, self.chunk_size):
-            async with self._faults():
-                answer = await (await self._aclient()).embeddings.create(**self._request(batch))
-            vectors += read_vectors(answer.to_dict(), len(batch))
+            vectors += await self._afetched(self._request(batch), partial(read_vectors, texts=len(batch)))
         return vectors
 
     def embed_query(self, text: str) -> list[float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Self, cast
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
+from typing import Any, ClassVar, Final, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,10 +19,17 @@ from pydantic import (
     model_validator,
 )
 
-from plait.errors import MissingKeyError
+from plait.errors import MissingKeyError, ModelError, PlaitError
+from plait.providers.attempts import Attempts, in_time
+from plait.providers.faults import Faults
 from plait.providers.keys import is_loopback, is_secret_header, sendable
+from plait.providers.streams import aopened, opened
 
 __all__ = ["RemoteModel", "refuse_unknown"]
+
+R = TypeVar("R")
+
+_LONGEST: Final = 200  # characters that are shown of what is no answer
 
 
 class Clients:
@@ -77,7 +84,7 @@ class RemoteModel(BaseModel):
     timeout: Any = None
     """Seconds to wait for the server, or the SDK's own ``Timeout``; the SDK's default is 600."""
     max_retries: NonNegativeInt = 2
-    """How often the SDK repeats a request that failed for a passing reason."""
+    """How often a request is repeated that failed for a passing reason; a stream only before its first chunk."""
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
     """Sent with every request. They are in no repr and no dump; those with the name of a secret are in no pickle."""
     default_query: Mapping[str, object] | None = None
@@ -182,16 +189,102 @@ class RemoteModel(BaseModel):
         extra = {**self.extra_body, **kwargs.get("extra_body", {})}
         return {**fields, **self.model_kwargs, **kwargs, **said, "extra_body": extra}
 
+    def _client(self) -> Any:
+        """The SDK's client for threads."""
+        raise NotImplementedError
+
+    async def _aclient(self) -> Any:
+        """The SDK's client for the running event loop."""
+        raise NotImplementedError
+
+    def _faults(self) -> Faults:
+        raise NotImplementedError
+
+    def _endpoint(self, client: Any) -> Any:
+        """The part of the client that this model's requests are made with."""
+        raise NotImplementedError
+
+    def _sent(self, request: dict[str, Any]) -> Any:
+        """What the SDK gives for a request that is made once, and for no longer than the call may last."""
+        client = self._client()
+        return self._endpoint(client).create(**in_time(request, client))
+
+    async def _asent(self, request: dict[str, Any]) -> Any:
+        """What the SDK gives for a request that is made once, and for no longer than the call may last."""
+        client = await self._aclient()
+        return await self._endpoint(client).create(**in_time(request, client))
+
+    def _fetched(self, request: dict[str, Any], read: Callable[[dict[str, Any]], R]) -> R:
+        """What ``read`` makes of the answer to a request, which is made as often as ``max_retries`` allows."""
+        attempts = Attempts(self.max_retries)
+        while attempts.begin():
+            with attempts, self._faults():
+                return _read(self._sent(request), read)
+        raise AssertionError("the last attempt gives or raises")
+
+    async def _afetched(self, request: dict[str, Any], read: Callable[[dict[str, Any]], R]) -> R:
+        """What ``read`` makes of the answer to a request, which is made as often as ``max_retries`` allows."""
+        attempts = Attempts(self.max_retries)
+        while await attempts.abegin():
+            async with attempts, self._faults():
+                return _read(await self._asent(request), read)
+        raise AssertionError("the last attempt gives or raises")
+
+    def _chunks(self, request: dict[str, Any], reader_of: Callable[[], Any]) -> Generator[Any, None, None]:
+        """The chunks of a streamed answer; the request is made again as long as there is none of them."""
+        attempts = Attempts(self.max_retries)
+        while attempts.begin():
+            reader = reader_of()
+            with attempts, self._faults(), opened(self._sent(request)) as bodies:
+                for body in bodies:
+                    chunk = _read(body, reader.feed)
+                    if chunk is not None:
+                        attempts.make_last()
+                        yield chunk
+                last = reader.end()
+                attempts.make_last()
+                yield last
+
+    async def _achunks(self, request: dict[str, Any], reader_of: Callable[[], Any]) -> AsyncGenerator[Any, None]:
+        """The chunks of a streamed answer; the request is made again as long as there is none of them."""
+        attempts = Attempts(self.max_retries)
+        while await attempts.abegin():
+            reader = reader_of()
+            async with attempts, self._faults(), aopened(await self._asent(request)) as bodies:
+                async for body in bodies:
+                    chunk = _read(body, reader.feed)
+                    if chunk is not None:
+                        attempts.make_last()
+                        yield chunk
+                last = reader.end()
+                attempts.make_last()
+                yield last
+
     def _client_settings(self) -> dict[str, Any]:
         """What every SDK's client takes, but for the pool."""
         settings: dict[str, Any] = {
             "api_key": self._key(),
             "base_url": self._address(),
-            "max_retries": self.max_retries,
+            "max_retries": 0,  # it would sleep where nothing can wake it
             "default_headers": self.default_headers,
             "default_query": self.default_query,
         }
         return settings if self.timeout is None else {**settings, "timeout": self.timeout}
+
+
+def _read(answer: Any, read: Callable[[dict[str, Any]], R]) -> R:
+    """What ``read`` makes of an answer; raises ``ModelError`` if it is not what the API says, but something else."""
+    try:
+        return read(answer.to_dict(warnings=False))  # they would be of the SDK, and about its own types
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PlaitError):
+            raise
+        raise ModelError(f"the model's server sent something that its API does not know: {_glimpse(answer)}") from error
+
+
+def _glimpse(answer: Any) -> str:
+    text = answer if isinstance(answer, str) else repr(answer)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def refuse_unknown(named: Collection[str], known: Collection[str], also: Collection[str], what: str) -> None:
