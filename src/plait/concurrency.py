@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from plait.clocks import MACHINE, Clock, clock
 from plait.merging import Restarted
-from plait.notes import trim
+from plait.notes import note_of, trim
 from plait.stopping import Stop, Stopped, stopping
 
 if TYPE_CHECKING:
@@ -1041,6 +1041,7 @@ class _Tasks:
         self.active = 0
         self.stopped = False
         self.error: BaseException | None = None
+        self.whereabouts: str | None = None  # the note of what was cancelled
         self.bell: asyncio.Future[None] | None = None
 
     def enlist(self, work: Callable[[], Awaitable[None]], *, held: bool = False) -> bool:
@@ -1060,7 +1061,9 @@ class _Tasks:
         try:
             await work()
         except BaseException as error:  # raised to the caller by raise_error
-            if not (self.stopped and isinstance(error, asyncio.CancelledError)):  # as it was asked to
+            if self.stopped and isinstance(error, asyncio.CancelledError):  # as it was asked to
+                self.whereabouts = self.whereabouts or note_of(error)
+            else:
                 self.error = self.error or error
             self.stopped = True
         finally:
@@ -1092,8 +1095,14 @@ class _Tasks:
                 _give(self.permits)
                 self.clock.ended()
             self.tasks.clear()
+            self.tell(sys.exc_info()[1])
             if self.permits is not None:
                 await self.permits.aregain()
+
+    def tell(self, error: BaseException | None) -> None:
+        """Say on what ends the caller where its tasks were, if they have said so."""
+        if error is not None and self.whereabouts is not None and note_of(error) is None:
+            error.add_note(self.whereabouts)
 
     def raise_error(self) -> None:
         try:

@@ -56,7 +56,7 @@ def place(error: BaseException, where: str, value: Any = NOTHING) -> None:
     """Note on ``error`` that it passed ``where``, and on the first such note the start of ``value``, its input."""
     trim(error)
     notes: list[Any] = list(getattr(error, "__notes__", ()))
-    old = _note_of(error)
+    old = note_of(error)
     if old is None:
         note = _Place((where,), "" if value is NOTHING else f"\nplait: its input was {_glimpse(value)}")
     else:
@@ -69,18 +69,19 @@ def place(error: BaseException, where: str, value: Any = NOTHING) -> None:
 
 def whereabouts(error: BaseException) -> str | None:
     """The innermost place that ``error`` has passed, as its note says."""
-    note = _note_of(error)
+    note = note_of(error)
     return None if note is None else note.parts[0]
 
 
 def inherit(error: BaseException, cause: BaseException) -> None:
     """Let ``error`` go on with the note of ``cause``, which it takes the place of."""
-    note = _note_of(cause)
+    note = note_of(cause)
     if note is not None:
         error.add_note(note)
 
 
-def _note_of(error: BaseException) -> _Place | None:
+def note_of(error: BaseException) -> _Place | None:
+    """The note that says where ``error`` came from, if there is one."""
     notes: list[Any] = list(getattr(error, "__notes__", ()))
     return next((note for note in notes if isinstance(note, _Place)), None)
 

@@ -106,6 +106,14 @@ def test_error_names_the_step(run: Any) -> None:
     assert "its input was 2" in "".join(caught.value.__notes__)
 
 
+def test_error_names_the_branch(run: Any) -> None:
+    """Of steps that run side by side one that was at work is named, in threads and in tasks."""
+    with pytest.raises(DeadlineError, match="it was in 'slow', step 2 of 2 of 'RunnableSequence'") as caught:
+        run(plus | {"a": plus | slow, "b": plus}, 1, {"timeout": SOON})
+
+    assert "in 'RunnableParallel<a,b>', step 2 of 2" in "".join(caught.value.__notes__)
+
+
 def test_call_in_time_is_left_alone(run: Any) -> None:
     """A timeout that is not needed changes nothing."""
     assert run(plus | {"a": plus, "b": plus}, 1, {"timeout": LATER}) == {"a": 3, "b": 3}
