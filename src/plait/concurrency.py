@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from plait.clocks import MACHINE, Clock, clock
 from plait.merging import Restarted
 from plait.notes import note_of, trim
-from plait.stopping import Stop, Stopped, stopping
+from plait.stopping import Stop, Stopped, check_stopped, stopping
 
 if TYPE_CHECKING:
     import asyncio
@@ -773,7 +773,7 @@ def fan_in(sources: Iterable[Sequence[Any]], permits: Permits | None) -> Generat
 def hop(chunks: Iterator[T]) -> Generator[T, None, None]:
     """The same stream, pulled on the stack of another thread, which does nothing unasked."""
     context = copy_context()
-    while (chunk := _elsewhere(partial(context.run, next, chunks, _END))) is not _END:
+    while (chunk := _elsewhere(partial(context.run, _next_under, stopping.get(), chunks))) is not _END:
         yield cast(T, chunk)
 
 
@@ -834,6 +834,12 @@ def atee(  # twin: a task can always rest
     return [shared.abranch(chunks, pulling, index) for index in range(count)]
 
 
+def _next_under(stop: Stop | None, chunks: Iterator[Any]) -> Any:
+    """The next chunk, or the end, of a source that ends with whoever asks for it."""
+    stopping.set(stop)
+    return next(chunks, _END)
+
+
 _STOPPED: Final = RuntimeError("another branch that read the same input has ended it")
 
 
@@ -859,6 +865,7 @@ class _Tee:
     def missing(self, buffer: deque[Any]) -> bool:
         """Whether somebody has to pull for this branch; raises what the source raised to another one."""
         if not buffer and self.error is not None:
+            check_stopped()  # the other one was told to end, and so is this one
             raise copy(self.error)
         return not buffer and not self.ended
 
@@ -901,7 +908,7 @@ class _Tee:
 
     def pull(self, chunks: Iterator[Any]) -> None:
         try:
-            chunk = self.context.run(next, chunks, _END)
+            chunk = self.context.run(_next_under, stopping.get(), chunks)
         except BaseException as error:
             self.fail(error)
             raise

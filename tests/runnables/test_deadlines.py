@@ -261,6 +261,16 @@ def test_stream_that_falls_silent_is_ended(key: str, chain: Any) -> None:
     assert len(sync_chunks) == len(async_chunks) == 1
 
 
+def test_stream_of_many_steps_is_ended() -> None:
+    """A chain that goes on in other threads, since it is long, keeps its deadline at every chunk."""
+    chain: Any = dripping
+    for _ in range(120):
+        chain = chain | (lambda chunks: (yield from chunks))
+    with pytest.raises(DeadlineError), closing(chain.stream(0, {"idle_timeout": 4 * SOON})) as stream:  # type: ignore[type-var]
+        assert next(stream) == 0
+        next(stream)
+
+
 def test_idle_timeout_says_so(run: Any) -> None:
     """A stream's silence is told from a call's length; a first chunk that does not come is silence, too."""
     if not run.is_stream:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from plait import RunnableLambda, RunnableParallel
+from plait.errors import DeadlineError
 from plait.stopping import Stop, Stopped, check_stopped, sleep, stoppable, stopping
 
 LONG = 60.0  # seconds that nobody has to wait unless something is wrong
@@ -92,6 +93,33 @@ def test_close_of_a_stream_wakes_its_branches() -> None:
         calls.all_begun()
 
     assert calls.ended == [1, 1]
+
+
+@pytest.mark.parametrize("ends", ["close", "failure", "deadline"])
+def test_source_that_branches_read_is_woken(ends: str) -> None:
+    """P04: what comes before a dict waits in the thread of whichever branch asks for more, and ends with it."""
+    calls = Waiting(1)
+
+    def read(chunks: Iterator[Any]) -> Iterator[Any]:
+        yield from chunks
+
+    def fail(chunks: Iterator[Any]) -> Iterator[Any]:
+        yield next(chunks)
+        if ends == "failure":
+            calls.fail(None)
+        yield from chunks
+
+    chain = RunnableLambda(calls.gen) | {"a": read, "b": fail, "c": read}
+    errors: dict[str, Any] = {"close": [], "failure": [LookupError], "deadline": [DeadlineError]}
+    with suppress(*errors[ends]), closing(chain.stream(1, {"timeout": 0.2} if ends == "deadline" else {})) as stream:  # type: ignore[type-var]
+        for _ in range(3):
+            next(stream)
+        if ends == "close":
+            calls.all_begun()
+        else:
+            next(stream)
+
+    assert calls.ended == [1]
 
 
 def test_close_of_a_lazy_batch_wakes_what_runs() -> None:
