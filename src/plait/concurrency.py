@@ -460,7 +460,9 @@ class _Team:
 
     def end(self) -> None:
         """Start nothing more, and wait for what runs; then this strand holds a permit that was free."""
-        self.halt()
+        self.stopped = True
+        if self.helpers:
+            self.halt()
         _give(self.to_rest)
         try:
             self._wait()

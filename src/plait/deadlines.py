@@ -7,7 +7,7 @@ told to stop (``plait.stopping``), and what comes out is a DeadlineError.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -21,7 +21,7 @@ from plait.stopping import Stopped, stoppable
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Deadline", "akept", "akept_stream", "earlier", "kept", "kept_stream", "left"]
+__all__ = ["Deadline", "akept", "akept_batch", "akept_stream", "earlier", "kept", "kept_batch", "kept_stream", "left"]
 
 _END: Final[Any] = object()
 
@@ -108,6 +108,32 @@ async def akept(deadline: Deadline, node: Any) -> AsyncGenerator[None, None]:  #
         call_off()
     if deadline.left() <= 0:
         raise deadline.missed(node, None)
+
+
+def kept_batch(
+    deadline: Deadline, node: Any, call: Callable[[], list[Any]], count: int, *, return_exceptions: bool
+) -> list[Any]:
+    """The outputs of a batch that has to be over at the deadline; if they are wanted so, the error in each place."""
+    try:
+        with kept(deadline, node):
+            return call()
+    except DeadlineError as error:
+        if not return_exceptions:
+            raise
+        return [error] * count
+
+
+async def akept_batch(
+    deadline: Deadline, node: Any, call: Callable[[], Awaitable[list[Any]]], count: int, *, return_exceptions: bool
+) -> list[Any]:
+    """The outputs of a batch that has to be over at the deadline; if they are wanted so, the error in each place."""
+    try:
+        async with akept(deadline, node):
+            return await call()
+    except DeadlineError as error:
+        if not return_exceptions:
+            raise
+        return [error] * count
 
 
 def _limit(deadline: Deadline) -> tuple[asyncio.Timeout, Any]:

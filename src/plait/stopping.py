@@ -7,6 +7,7 @@ waits for long - a pause, a socket, the next token of an engine - lets itself be
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from plait.clocks import clock
 
-__all__ = ["Stop", "Stopped", "asleep", "check_stopped", "in_time", "sleep", "stoppable", "stopping"]
+__all__ = ["Stop", "Stopped", "asleep", "check_stopped", "in_time", "is_cancelled", "sleep", "stoppable", "stopping"]
 
 
 T = TypeVar("T")
@@ -105,6 +106,18 @@ def check_stopped() -> None:
     stop = stopping.get()
     if stop is not None:
         stop.check()
+
+
+def is_cancelled() -> bool:
+    """Whether the task that runs here was cancelled, whatever its work has made of that."""
+    events = sys.modules.get("asyncio.tasks")
+    if events is None:
+        return False
+    try:
+        task = events.current_task()
+    except RuntimeError:  # there is no loop in this thread
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def in_time(value: T) -> T:

@@ -215,6 +215,16 @@ def test_batch_gives_what_was_done_in_time(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["batch", "abatch"])
+@pytest.mark.parametrize("chain", [OwnBatch(), plus | OwnBatch(), OwnBatch().with_retry()], ids=["own", "row", "retry"])
+def test_error_stands_in_each_place_of_a_batch_in_one_call(verb: str, chain: Any) -> None:
+    """A step that does all inputs in one call, and is too slow, has failed for each of them."""
+    found = getattr(chain, verb)([0, 1, 2], {"timeout": SOON}, return_exceptions=True)
+    outputs = asyncio.run(found) if verb == "abatch" else found
+
+    assert [type(output) for output in outputs] == [DeadlineError] * 3
+
+
+@pytest.mark.parametrize("verb", ["batch", "abatch"])
 def test_inputs_of_a_batch_may_have_deadlines_of_their_own(verb: str) -> None:
     """A list of configs gives each input its time."""
     chain = RunnableLambda(lambda n: slow if n else plus)
@@ -418,3 +428,13 @@ def test_wrong_timeout_is_refused(key: str, seconds: Any) -> None:
         plus.invoke(1, config)
     with pytest.raises(ConfigError, match=key):
         plus.with_config(config)
+
+
+async def test_sync_call_inside_an_async_function_keeps_its_time() -> None:
+    """A deadline cannot cancel the task that a sync call blocks; the call keeps it itself."""
+
+    async def inside(value: int) -> Any:
+        return slow.invoke(value)
+
+    with pytest.raises(DeadlineError):
+        await RunnableLambda(inside).ainvoke(1, {"timeout": SOON})

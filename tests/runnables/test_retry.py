@@ -1026,3 +1026,74 @@ def test_what_a_retry_is_made_of() -> None:
     assert retried.stream_report().stops_at == "count"
     assert str(retried).split() == ["count", "function"]
     assert repr(retried) == "RunnableLambda(count).with_retry(3)"
+
+
+# ------------------------------------------------------------------------------------------------- what nobody waits for
+
+
+class Stubborn:
+    """A step that answers its cancellation with a failure, as a cleanup may; counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.begun = asyncio.Event()
+
+    async def __call__(self, value: Any) -> Any:
+        self.calls += 1
+        self.begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ConnectionError("the close has failed")
+
+
+@pytest.mark.parametrize("verb", ["ainvoke", "astream", "abatch"])
+@pytest.mark.parametrize("by", ["task", "deadline"])
+async def test_nothing_is_tried_after_a_cancellation(verb: str, by: str) -> None:
+    """P04: a step that turns its cancellation into a failure is not tried again, nor replaced, nor is the next input begun."""
+    step, paid = Stubborn(), list[Any]()
+    chain = RunnableLambda(step).with_retry(wait_exponential_jitter=False).with_fallbacks([RunnableLambda(paid.append)])
+    config: Any = {"max_concurrency": 1, **({"timeout": 0.05} if by == "deadline" else {})}
+
+    async def call() -> Any:
+        if verb == "abatch":
+            return await chain.abatch([1, 2], config, return_exceptions=by == "task")
+        if verb == "astream":
+            return [chunk async for chunk in chain.astream(1, config)]
+        return await chain.ainvoke(1, config)
+
+    task = asyncio.create_task(call())
+    await step.begun.wait()
+    if by == "task":
+        task.cancel()
+    with pytest.raises(ConnectionError if by == "task" else DeadlineError):
+        await task
+
+    assert (step.calls, paid) == (1, [])
+
+
+class Bulk(Runnable[int, int]):
+    """A step that does many inputs in one request, the first of which fails as a whole."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    def invoke(self, input: int, config: Any = None, **kwargs: Any) -> int:
+        return self.batch([input], config)[0]
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        self.requests += 1
+        if self.requests == 1:
+            raise ConnectionError("the whole request")
+        return [input * 10 for input in inputs]
+
+    async def abatch(self, inputs: Any, config: Any = None, **kwargs: Any) -> Any:
+        return self.batch(inputs, config)
+
+
+def test_request_for_all_inputs_is_made_again() -> None:
+    """A batch of a step's own that raises has failed for each input."""
+    assert Bulk().with_retry(**AT_ONCE).batch([1, 2]) == [10, 20]
+    assert asyncio.run(Bulk().with_retry(**AT_ONCE).abatch([1, 2])) == [10, 20]
+    assert Bulk().with_fallbacks([RunnableLambda(str)]).batch([1, 2]) == ["1", "2"]
+    assert asyncio.run(Bulk().with_fallbacks([RunnableLambda(str)]).abatch([1, 2])) == ["1", "2"]

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -232,3 +233,26 @@ def test_callback_that_fails_does_not_keep_the_others_asleep() -> None:
     stop.set("reason")
 
     assert called == [1]
+
+
+def test_call_that_ended_well_stops_nothing_that_it_has_left_behind() -> None:
+    """Work that a step has handed on to a thread of its own, with its context, goes on when the stream has ended."""
+    done, threads = list[int](), list[threading.Thread]()
+    ended = threading.Event()
+
+    def spawn(value: int) -> int:
+        context = copy_context()
+
+        def work() -> None:
+            ended.wait()
+            context.run(lambda: done.append(RunnableLambda(lambda n: sleep(0) or n).invoke(value)))
+
+        threads.append(threading.Thread(target=work))
+        threads[0].start()
+        return value
+
+    list(RunnableParallel({"a": spawn, "b": lambda value: value}).stream(1))
+    ended.set()
+    threads[0].join()
+
+    assert done == [1]

@@ -20,7 +20,7 @@ from errno import EAGAIN, EINPROGRESS, EWOULDBLOCK
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar, cast
 
-from plait.stopping import Stop, stopping
+from plait.stopping import Stop, Stopped, stopping
 
 __all__ = ["make_endable"]
 
@@ -66,11 +66,20 @@ class Line:
         try:
             with stop.calling(self.hang_up):
                 done = work(*args)
-        except Exception:
-            stop.check()
-            raise
+        except Exception as error:
+            if stop.reason is None:
+                raise
+            _let_go(error)
+            raise Stopped from None
         stop.check()
         return done
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take the tracebacks from an error that nobody will see: in the library some of them are circles of frames."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 class Stream:

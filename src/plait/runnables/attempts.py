@@ -6,9 +6,10 @@ Nothing here decides whether there is another attempt, and of a Runnable only it
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
-from plait.deadlines import akept, kept
+from plait.deadlines import akept_batch, kept_batch
 from plait.notes import alternative_of, place
 from plait.runnables.batches import Rows
 from plait.runnables.stages import at
@@ -18,12 +19,14 @@ from plait.runs import Scope
 __all__ = [
     "Again",
     "Tape",
+    "abatched",
     "ain_rounds",
     "all_failed",
     "at_attempt",
     "at_fallback",
     "attempt_tag",
     "awith_key",
+    "batched",
     "fallback_tag",
     "in_all",
     "in_rounds",
@@ -168,6 +171,22 @@ class Again(Rows):
         self.live = live
 
 
+def batched(node: Any, inputs: list[Any], configs: Any, kwargs: dict[str, Any]) -> list[Any]:
+    """What ``node`` gives for the inputs at once; if that fails as a whole, each of them has failed."""
+    try:
+        return cast("list[Any]", node.batch(inputs, configs, return_exceptions=True, **kwargs))
+    except Exception as error:
+        return [error] * len(inputs)
+
+
+async def abatched(node: Any, inputs: list[Any], configs: Any, kwargs: dict[str, Any]) -> list[Any]:
+    """What ``node`` gives for the inputs at once; if that fails as a whole, each of them has failed."""
+    try:
+        return cast("list[Any]", await node.abatch(inputs, configs, return_exceptions=True, **kwargs))
+    except Exception as error:
+        return [error] * len(inputs)
+
+
 def all_failed(errors: Sequence[Exception], whole: str, input: Any) -> Exception:
     """What is raised when every alternative has failed: the error of the first, which says how the others did."""
     others = ", ".join(f"{number} with {type(error).__name__}" for number, error in enumerate(errors[1:], 2))
@@ -190,8 +209,8 @@ def at_attempt(config: Any, number: int) -> Any:
 def in_rounds(node: Any, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
     """The outputs of a batch that ``node`` does in rounds, for a node within that does many inputs at once."""
     if (limit := rows.limit()) is not None:
-        with kept(limit, node):
-            return in_rounds(node, Again(rows.values, rows.kept()), return_exceptions, kwargs)
+        again = partial(in_rounds, node, Again(rows.values, rows.kept()), return_exceptions, kwargs)
+        return kept_batch(limit, node, again, len(rows.values), return_exceptions=return_exceptions)
     if not rows.listened_to():
         return cast("list[Any]", node._rounds(rows, return_exceptions, kwargs))
 
@@ -204,8 +223,8 @@ def in_rounds(node: Any, rows: Again, return_exceptions: bool, kwargs: dict[str,
 async def ain_rounds(node: Any, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
     """The outputs of a batch that ``node`` does in rounds, for a node within that does many inputs at once."""
     if (limit := rows.limit()) is not None:
-        async with akept(limit, node):
-            return await ain_rounds(node, Again(rows.values, rows.kept()), return_exceptions, kwargs)
+        again = partial(ain_rounds, node, Again(rows.values, rows.kept()), return_exceptions, kwargs)
+        return await akept_batch(limit, node, again, len(rows.values), return_exceptions=return_exceptions)
     if not rows.listened_to():
         return cast("list[Any]", await node._arounds(rows, return_exceptions, kwargs))
 

@@ -52,7 +52,7 @@ from plait.concurrency import (
     once,
     tee,
 )
-from plait.deadlines import akept, kept, left
+from plait.deadlines import akept, akept_batch, kept, kept_batch, left
 from plait.errors import ChainError, ConfigError, EmptyStreamError
 from plait.inspection import awaitable, config_parameter, kind_of, name_of
 from plait.merging import StreamReset, merge_all
@@ -71,12 +71,14 @@ from plait.notes import (
 from plait.runnables.attempts import (
     Again,
     Tape,
+    abatched,
     ain_rounds,
     all_failed,
     at_attempt,
     at_fallback,
     attempt_tag,
     awith_key,
+    batched,
     fallback_tag,
     in_all,
     in_rounds,
@@ -153,7 +155,7 @@ from plait.runnables.watchable import Watchable
 from plait.runnables.watched import alimited, awatched, awatched_batch, limited, watched, watched_batch
 from plait.runs import UNKNOWN, Scope, Watch, current, deeper, hand_out
 from plait.signatures import chunk_types, function_types
-from plait.stopping import asleep, check_stopped, in_time, sleep
+from plait.stopping import asleep, check_stopped, in_time, is_cancelled, sleep, stopping
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -202,7 +204,7 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
             if scope is None:
                 return self._invoke(input, None, **kwargs)  # type: ignore[no-any-return]  # a hook gives Output
             if scope.deadline is not None:
-                if scope.fresh:
+                if scope.fresh or stopping.get() is None:  # a task that waits for this thread cannot end it
                     with kept(scope.deadline, self):
                         return self.invoke(input, as_config(scope.kept()), **kwargs)
                 check_stopped()
@@ -1018,8 +1020,9 @@ class RunnableSequence(_Node[Input, Output]):
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(inputs, config)
         if (limit := rows.limit()) is not None:
-            with kept(limit, self):
-                return self.batch(rows.values, rows.kept(), return_exceptions=return_exceptions, **kwargs)
+            given: dict[str, Any] = {"return_exceptions": return_exceptions}
+            again = partial(self.batch, rows.values, rows.kept(), **given, **kwargs)
+            return kept_batch(limit, self, again, len(rows.values), **given)
         if not rows.listened_to():
             return self._through(self._parts(), rows, return_exceptions, kwargs)
 
@@ -1035,8 +1038,9 @@ class RunnableSequence(_Node[Input, Output]):
             return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         rows = Rows(await _listed_async(inputs), config)
         if (limit := rows.limit()) is not None:
-            async with akept(limit, self):
-                return await self.abatch(rows.values, rows.kept(), return_exceptions=return_exceptions, **kwargs)
+            given: dict[str, Any] = {"return_exceptions": return_exceptions}
+            again = partial(self.abatch, rows.values, rows.kept(), **given, **kwargs)
+            return await akept_batch(limit, self, again, len(rows.values), **given)
         if not rows.listened_to():
             return await self._athrough(self._parts(), rows, return_exceptions, kwargs)
 
@@ -2623,6 +2627,9 @@ class RunnableRetry(_Wrapper[Input, Output]):
         """The seconds until the next attempt; None if there is none, which is noted on the error."""
         from random import random  # only who fails needs it
 
+        if is_cancelled():
+            return None
+
         now = clock.get().time()
         chance = random()  # noqa: S311 - it keeps no secret
         verdict = self.policy.judge(error, attempt, chance=chance, now=now, left=left(config))
@@ -2745,7 +2752,7 @@ class RunnableRetry(_Wrapper[Input, Output]):
         while rows.live:
             configs = rows.of_round(attempt_tag(attempt), one=self.bound._own_batch)
             inputs = [_forked(input) for input in rows.inputs()]
-            outputs = self.bound.batch(inputs, configs, return_exceptions=True, **kwargs)
+            outputs = batched(self.bound, inputs, configs, kwargs)
             sleep(self._wait_of_round(rows, outputs, attempt, return_exceptions))
             attempt += 1
         return rows.results
@@ -2756,7 +2763,7 @@ class RunnableRetry(_Wrapper[Input, Output]):
         while rows.live:
             configs = rows.of_round(attempt_tag(attempt), one=self.bound._own_batch)
             inputs = [_forked(input) for input in rows.inputs()]
-            outputs = await self.bound.abatch(inputs, configs, return_exceptions=True, **kwargs)
+            outputs = await abatched(self.bound, inputs, configs, kwargs)
             await asleep(self._wait_of_round(rows, outputs, attempt, return_exceptions))
             attempt += 1
         return rows.results
@@ -2860,12 +2867,21 @@ class RunnableWithFallbacks(_Wrapper[Input, Output]):
 
     def _goes_on(self, error: Exception, errors: list[Exception], *input: Any) -> bool:
         """Whether the next one is tried; otherwise the error is raised, with a note of which one it came from."""
-        if isinstance(error, self.exceptions_to_handle):
+        if is_cancelled():
+            return False
+        if self._handles(error):
             errors.append(error)
             check_stopped()  # or the next one would run for nobody
             return True
         self._blame(error, errors, f"{type(error).__name__} is not handled", *input)
         return False
+
+    def _handles(self, error: Exception) -> bool:
+        """A mistake in the config would be made again, so that it has to be asked for by its name."""
+        misused = isinstance(error, ConfigError | ChainError)
+        return isinstance(
+            error, tuple(kind for kind in self.exceptions_to_handle if not misused or kind is not Exception)
+        )
 
     def _goes_on_in_stream(self, error: Exception, errors: list[Exception], tape: Tape) -> bool:
         if tape.broken:
@@ -2972,7 +2988,7 @@ class RunnableWithFallbacks(_Wrapper[Input, Output]):
             inputs = rows.handed(self._given, return_exceptions)
             if inputs:
                 configs = rows.of_round(fallback_tag(number), one=node._own_batch)
-                outputs = node.batch(inputs, configs, return_exceptions=True, **kwargs)
+                outputs = batched(node, inputs, configs, kwargs)
                 rows.note(outputs, partial(self._is_left, rows, return_exceptions))
         return rows.results
 
@@ -2982,7 +2998,7 @@ class RunnableWithFallbacks(_Wrapper[Input, Output]):
             inputs = rows.handed(self._given, return_exceptions)
             if inputs:
                 configs = rows.of_round(fallback_tag(number), one=node._own_batch)
-                outputs = await node.abatch(inputs, configs, return_exceptions=True, **kwargs)
+                outputs = await abatched(node, inputs, configs, kwargs)
                 rows.note(outputs, partial(self._is_left, rows, return_exceptions))
         return rows.results
 

@@ -22,6 +22,7 @@ from plait.errors import ConfigError
 from plait.notes import place
 from plait.runnables.config import configs_of_batch
 from plait.runs import Scope, current
+from plait.stopping import is_cancelled
 
 
 def count_of(inputs: Any) -> int | None:
@@ -138,7 +139,7 @@ def caller(
     return call_pair if paired else call
 
 
-def acaller(
+def acaller(  # twin: a task may be cancelled, and its work may answer that with a failure
     verb: Callable[..., Any], scope: Scope | None, paired: bool, kwargs: dict[str, Any], return_exceptions: bool
 ) -> Callable[[int, Any], Coroutine[Any, Any, Any]]:
     """What a batch calls for each input, or for each pair of an input and its scope."""
@@ -148,7 +149,7 @@ def acaller(
             return await verb(item, scope, **kwargs)
         except Exception as error:
             place(error, f"batch index {index}", item)
-            if return_exceptions:
+            if return_exceptions and not is_cancelled():
                 return error
             raise
 
@@ -157,7 +158,7 @@ def acaller(
             return await verb(pair[0], pair[1], **kwargs)
         except Exception as error:
             place(error, f"batch index {index}", pair[0])
-            if return_exceptions:
+            if return_exceptions and not is_cancelled():
                 return error
             raise
 

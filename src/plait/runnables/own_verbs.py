@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import Any, Final, cast
 
 from plait.concurrency import aclose_all, acollect
-from plait.deadlines import Deadline, akept, kept
+from plait.deadlines import Deadline, akept, akept_batch, kept, kept_batch
 from plait.runnables.config import enter
 from plait.runnables.stages import ainside, inside
 from plait.runnables.watched import alimited, awatched, limited, watched
@@ -124,22 +124,30 @@ def _limited_batch(verb: Callable[..., Any]) -> Callable[..., Any]:
         scope = _limiting(config)
         if scope is None:
             return verb(self, inputs, config, **kwargs)
-        with kept(cast(Deadline, scope.deadline), self):
-            return verb(self, inputs, hand_out(scope.kept()), **kwargs)
+        listed, wanted = list(inputs), kwargs.get("return_exceptions", False)
+        call = partial(verb, self, listed, hand_out(scope.kept()), **kwargs)
+        return kept_batch(cast(Deadline, scope.deadline), self, call, len(listed), return_exceptions=wanted)
 
     return limited_batch
 
 
-def _alimited_batch(verb: Callable[..., Any]) -> Callable[..., Any]:
+def _alimited_batch(  # twin: async inputs are collected first
+    verb: Callable[..., Any],
+) -> Callable[..., Any]:
     @wraps(verb)
     async def limited_batch(self: Any, inputs: Any, config: Any = None, **kwargs: Any) -> Any:
         scope = _limiting(config)
         if scope is None:
             return await verb(self, inputs, config, **kwargs)
-        async with akept(cast(Deadline, scope.deadline), self):
-            return await verb(self, inputs, hand_out(scope.kept()), **kwargs)
+        listed, wanted = await _listed(inputs), kwargs.get("return_exceptions", False)
+        call = partial(verb, self, listed, hand_out(scope.kept()), **kwargs)
+        return await akept_batch(cast(Deadline, scope.deadline), self, call, len(listed), return_exceptions=wanted)
 
     return limited_batch
+
+
+async def _listed(inputs: Any) -> list[Any]:
+    return await acollect(aiter(inputs)) if hasattr(inputs, "__aiter__") else list(inputs)
 
 
 def _limiting(config: Any) -> Scope | None:
