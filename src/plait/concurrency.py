@@ -775,7 +775,7 @@ def fan_in(sources: Iterable[Sequence[Any]], permits: Permits | None) -> Generat
 def hop(chunks: Iterator[T]) -> Generator[T, None, None]:
     """The same stream, pulled on the stack of another thread, which does nothing unasked."""
     context = copy_context()
-    while (chunk := _elsewhere(partial(context.run, _next_under, stopping.get(), chunks))) is not _END:
+    while (chunk := _elsewhere(partial(context.run, partial(_next_under, stopping.get(), chunks)))) is not _END:
         yield cast(T, chunk)
 
 
