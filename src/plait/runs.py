@@ -126,27 +126,26 @@ class Scope(dict[str, Any]):
         if not self.listeners:
             return self
         scope = self._like(self, self.run, place)
-        scope.fresh = self.fresh
+        if self.fresh:
+            scope.fresh = True
         return scope
 
     def _shared(self) -> dict[str, Any]:
         """What is not the node's own."""
-        if not any(key in self for key in OWN):
+        if "run_name" not in self and "run_id" not in self:  # written out: there are two of these for each run
             return self
         return {key: value for key, value in self.items() if key not in OWN}
 
     def _like(self, values: Mapping[str, Any], run: Run | None, place: str | None) -> Scope:
         scope = _blank(Scope)  # what __init__ does, in half the time: there are two of them for each watched run
         _filled(scope, values)
-        scope.permits, scope.depth, scope.listeners, scope.run, scope.place, scope.deadline, scope.fresh = (
-            self.permits,
-            self.depth,
-            self.listeners,
-            run,
-            place,
-            self.deadline,
-            False,
-        )
+        scope.permits = self.permits
+        scope.depth = self.depth
+        scope.listeners = self.listeners
+        scope.run = run
+        scope.place = place
+        scope.deadline = self.deadline
+        scope.fresh = False
         return scope
 
 
@@ -155,6 +154,7 @@ OWN: Final = ("run_name", "run_id")
 
 _LEAST: Final = 1e-6  # a timeout must be above 0
 
+_clock: Final = clock.get  # two look-ups for each run are worth a name
 _blank: Final = cast("Callable[[type[Scope]], Scope]", dict.__new__)
 _filled: Final = cast("Callable[..., None]", dict.update)
 
@@ -275,7 +275,7 @@ class Run:
         self.outputs: Any = None
         self.error: BaseException | None = None
         self.status = "running"
-        self.start_time = clock.get().time()
+        self.start_time = _clock().time()
         self.end_time: float | None = None
 
     @property
@@ -400,7 +400,7 @@ class Watch:
     def _set_out(self) -> None:
         self.begun = True
         if self.lock is not None:
-            self.run.start_time = clock.get().time()
+            self.run.start_time = _clock().time()
 
     # ---------------------------------------------------------------------------------------------------------- working
 
@@ -459,7 +459,7 @@ class Watch:
             run.outputs = _total(self.chunks)
         run.error = error
         run.status = status
-        run.end_time = clock.get().time()
+        run.end_time = _clock().time()
 
 
 def _tell(listeners: Iterable[RunListener], event: str, *facts: Any, calm: bool = False) -> None:
