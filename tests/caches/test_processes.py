@@ -1,14 +1,20 @@
 """Several processes share one file, and what one has kept is there however it ends."""
 
+import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plait.caches import SQLiteCache
+from plait.errors import DeadlineError
+from plait.language_models import FakeListChatModel
 from plait.outputs import Generation
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -89,3 +95,23 @@ def test_a_fork_has_a_connection_of_its_own(tmp_path: Path) -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_locked_file_does_not_outlast_the_deadline(tmp_path: Path, colour: str) -> None:
+    """A cache waits for another process no longer than the call that asks it may last."""
+    cache = SQLiteCache(tmp_path / "a.db")
+    model = FakeListChatModel(responses=["a"], cache=cache)
+    begun = time.monotonic()
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # and so nobody else can write
+        with pytest.raises(DeadlineError):
+            if colour == "sync":
+                model.invoke("x", {"timeout": 0.2})
+            else:
+                asyncio.run(model.ainvoke("x", {"timeout": 0.2}))
+        other.execute("ROLLBACK")
+
+    assert time.monotonic() - begun < 15  # of the 30 that it waits without a deadline
+    assert model.invoke("x").content == "a"
+    cache.close()

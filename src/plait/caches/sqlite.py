@@ -13,8 +13,10 @@ from plait.caches import records
 from plait.caches.base import BaseCache, limit, seconds, space
 from plait.caches.keys import digest
 from plait.clocks import clock, now
+from plait.deadlines import left
 from plait.errors import ConfigError
 from plait.outputs import Generation
+from plait.runs import current
 from plait.stopping import sleep
 
 if TYPE_CHECKING:
@@ -157,6 +159,7 @@ class _File:
         self.path = path
         self.process = os.getpid()
         self._lock = Lock()
+        self._patience = _PATIENCE
         with self._explained():
             self._database = _connected(path)
         self._closed = weakref.finalize(self, _close, self._database, self.process)
@@ -164,12 +167,14 @@ class _File:
     @contextmanager
     def reading(self) -> Generator[Connection, None, None]:
         with self._lock, self._explained():
+            self._be_patient()
             yield self._database
 
     @contextmanager
     def writing(self) -> Generator[Connection, None, None]:
         """One transaction, which is there as a whole or not at all; it waits for those of others when it begins."""
         with self._lock, self._explained():
+            self._be_patient()
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
@@ -178,6 +183,14 @@ class _File:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+
+    def _be_patient(self) -> None:
+        """Wait for other processes no longer than this call may last."""
+        time_left = left(current.get())
+        patience = _PATIENCE if time_left is None else min(_PATIENCE, max(time_left, 0.0))
+        if patience != self._patience:
+            self._database.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+            self._patience = patience
 
     def close(self) -> None:
         with self._lock:

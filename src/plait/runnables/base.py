@@ -2569,7 +2569,27 @@ class RunnableBinding(_Wrapper[Input, Output]):
 # ------------------------------------------------------------------------------------------------------- under failure
 
 
-class RunnableRetry(_Wrapper[Input, Output]):
+class _Repeating(_Wrapper[Input, Output]):
+    """A wrapper that does what has failed again; a batch of what does many inputs at once in rounds."""
+
+    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
+        if not self._vectorised:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return in_rounds(self, Again(inputs, config), return_exceptions, kwargs)
+
+    async def abatch(  # twin: async inputs are collected first
+        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> Any:
+        if not self._vectorised:
+            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return await ain_rounds(self, Again(await _listed_async(inputs), config), return_exceptions, kwargs)
+
+    @property
+    def _own_batch(self) -> bool:
+        return False
+
+
+class RunnableRetry(_Repeating[Input, Output]):
     """A runnable that is tried again when it fails; ``with_retry`` makes it, and says when and how often.
 
     It has a run of its own. Each attempt is one within it, from the second on tagged ``retry:attempt:2`` and so on.
@@ -2730,22 +2750,6 @@ class RunnableRetry(_Wrapper[Input, Output]):
             await asleep(wait)
             attempt += 1
 
-    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
-        if not self._vectorised:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        return in_rounds(self, Again(inputs, config), return_exceptions, kwargs)
-
-    async def abatch(  # twin: async inputs are collected first
-        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> Any:
-        if not self._vectorised:
-            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        return await ain_rounds(self, Again(await _listed_async(inputs), config), return_exceptions, kwargs)
-
-    @property
-    def _own_batch(self) -> bool:
-        return False
-
     def _rounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
         """All inputs at once, and then those again that failed."""
         attempt = 1
@@ -2786,7 +2790,7 @@ class RunnableRetry(_Wrapper[Input, Output]):
         return f"{self.bound!r}.with_retry({self.policy.attempts})"
 
 
-class RunnableWithFallbacks(_Wrapper[Input, Output]):
+class RunnableWithFallbacks(_Repeating[Input, Output]):
     """A runnable, and others that take its place, one after the other, when it fails; ``with_fallbacks`` makes it.
 
     Each that is tried is a run within its own, the others tagged ``fallback:1`` and so on. If all fail, the exception
@@ -2970,18 +2974,6 @@ class RunnableWithFallbacks(_Wrapper[Input, Output]):
         finally:
             del errors[:]  # their tracebacks hold this frame
 
-    def batch(self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any) -> Any:
-        if not self._vectorised:
-            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        return in_rounds(self, Again(inputs, config), return_exceptions, kwargs)
-
-    async def abatch(  # twin: async inputs are collected first
-        self, inputs: Any, config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> Any:
-        if not self._vectorised:
-            return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        return await ain_rounds(self, Again(await _listed_async(inputs), config), return_exceptions, kwargs)
-
     def _rounds(self, rows: Again, return_exceptions: bool, kwargs: dict[str, Any]) -> list[Any]:
         """All inputs to the first, and to each that follows those that failed."""
         for number, node in enumerate(self.runnables):
@@ -3020,10 +3012,6 @@ class RunnableWithFallbacks(_Wrapper[Input, Output]):
     @property
     def _vectorised(self) -> bool:
         return self._for_many
-
-    @property
-    def _own_batch(self) -> bool:
-        return False
 
     @property
     def _anatomy(self) -> Anatomy:
