@@ -10,8 +10,8 @@ tasks are awaited; the rules are the same:
   nesting can deadlock, a limit of k means at most k leaf calls at once, and 1 means in sequence.
 - Strands pull their work from one shared iterator; there is no future and no thread per item.
 - The first failure stops the pulling; tasks are cancelled, threads are told to stop where they wait (``plait.stopping``)
-  and otherwise finish what they hold. Whatever was started has
-  ended when the call returns, raises or is closed. The first exception is raised as it is, never in a group.
+  and otherwise finish what they hold. Whatever was started has ended when the call returns, raises or is closed. The
+  first exception is raised as it is, never in a group.
 - Each strand runs in its own copy of the caller's context.
 
 Threads are kept for the next call in one pool, made at first use; it holds no object of a call once that has ended.

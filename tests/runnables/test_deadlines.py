@@ -179,6 +179,15 @@ def test_what_is_left_goes_down(run: Any) -> None:
     assert all(0 < seconds < LATER for seconds in seen)
 
 
+def test_longer_timeout_within_adds_no_time_to_what_is_left(run: Any) -> None:
+    """N5: a function finds the rest of the shorter one, whatever was bound around it."""
+    note = RunnableLambda(lambda value, config: (config["timeout"], left(current.get())))
+
+    seen = run(plus | note.with_config(timeout=10 * LATER), 1, {"timeout": LATER})
+
+    assert all(0 < seconds < LATER for seconds in seen)
+
+
 def test_function_that_hands_on_its_config_adds_no_deadline(run: Any) -> None:
     """A deadline that comes back by a function's config is the same one, so the outer call is who missed it."""
     outer = RunnableLambda(lambda value, config: slow.invoke(value, config), name="outer")
