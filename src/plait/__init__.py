@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from plait.errors import DeadlineError as DeadlineError
     from plait.errors import EmptyStreamError as EmptyStreamError
     from plait.errors import HistoryError as HistoryError
+    from plait.errors import LoadError as LoadError
     from plait.errors import LocalModelError as LocalModelError
     from plait.errors import MessageError as MessageError
     from plait.errors import MissingExtraError as MissingExtraError
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from plait.errors import PromptError as PromptError
     from plait.errors import RecursionLimitError as RecursionLimitError
     from plait.errors import StandstillError as StandstillError
+    from plait.errors import StoreError as StoreError
+    from plait.errors import ToolException as ToolException
     from plait.graphs import Edge as Edge
     from plait.graphs import Graph as Graph
     from plait.graphs import Node as Node
@@ -311,6 +314,7 @@ __all__ = [
     "LanguageModelInput",
     "LanguageModelLike",
     "LanguageModelOutput",
+    "LoadError",
     "LocalModelError",
     "LocalServer",
     "LogEntry",
@@ -366,6 +370,7 @@ __all__ = [
     "StandardStreamEvent",
     "StandstillError",
     "StdOutCallbackHandler",
+    "StoreError",
     "StrOutputParser",
     "StreamEvent",
     "StreamReport",
@@ -379,6 +384,7 @@ __all__ = [
     "TextContentBlock",
     "ToolCall",
     "ToolCallChunk",
+    "ToolException",
     "ToolMessage",
     "ToolMessageChunk",
     "UsageMetadata",
@@ -451,6 +457,7 @@ _MODULES: Final = {
         "DeadlineError",
         "EmptyStreamError",
         "HistoryError",
+        "LoadError",
         "LocalModelError",
         "MessageError",
         "MissingExtraError",
@@ -463,6 +470,8 @@ _MODULES: Final = {
         "PromptError",
         "RecursionLimitError",
         "StandstillError",
+        "StoreError",
+        "ToolException",
     ),
     "plait.graphs": ("Edge", "Graph", "Node"),
     "plait.language_models": (

@@ -11,6 +11,9 @@
     │   └── MissingVariableError KeyError           a variable of the template was not given
     ├── MessageError             ValueError         what should be a message, or a chunk of one, cannot be one
     ├── OutputParserException    ValueError         model output that a parser cannot read
+    ├── ToolException            RuntimeError       a tool failed, or was called with what it cannot take
+    ├── StoreError               ValueError         a store cannot take, find or read what it is asked for
+    ├── LoadError                ValueError         saved data that cannot be loaded, or an object that cannot be saved
     ├── HistoryError             RuntimeError       a stored conversation cannot be read, written or waited for
     ├── ModelError               RuntimeError       a model, its provider or its server failed
     │   ├── ModelConnectionError ConnectionError    the model's server cannot be reached
@@ -29,6 +32,7 @@ __all__ = [
     "DeadlineError",
     "EmptyStreamError",
     "HistoryError",
+    "LoadError",
     "LocalModelError",
     "MessageError",
     "MissingExtraError",
@@ -41,6 +45,8 @@ __all__ = [
     "PromptError",
     "RecursionLimitError",
     "StandstillError",
+    "StoreError",
+    "ToolException",
 ]
 
 
@@ -104,6 +110,18 @@ class OutputParserException(PlaitError, ValueError):
         self.observation = observation
         self.llm_output = llm_output
         self.send_to_llm = send_to_llm
+
+
+class ToolException(PlaitError, RuntimeError):
+    """A tool failed in a way that the model may be told of, or was called with what it cannot take."""
+
+
+class StoreError(PlaitError, ValueError):
+    """A store cannot take, find or read what it is asked for: a vector of another length, a damaged file, a filter."""
+
+
+class LoadError(PlaitError, ValueError):
+    """Saved data cannot be loaded, or an object cannot be saved; says where in it, and why."""
 
 
 class HistoryError(PlaitError, RuntimeError):
