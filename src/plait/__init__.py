@@ -191,6 +191,12 @@ if TYPE_CHECKING:
     from plait.runnables import ensure_config as ensure_config
     from plait.runnables import merge_configs as merge_configs
     from plait.runnables import patch_config as patch_config
+    from plait.stores import BaseStore as BaseStore
+    from plait.stores import ByteStore as ByteStore
+    from plait.stores import InMemoryBaseStore as InMemoryBaseStore
+    from plait.stores import InMemoryByteStore as InMemoryByteStore
+    from plait.stores import InMemoryStore as InMemoryStore
+    from plait.stores import LocalFileStore as LocalFileStore
     from plait.stream_plan import StreamReport as StreamReport
     from plait.testing import ASYNC_MODES as ASYNC_MODES
     from plait.testing import LAWS as LAWS
@@ -247,8 +253,10 @@ __all__ = [
     "BaseOutputParser",
     "BasePromptTemplate",
     "BaseRateLimiter",
+    "BaseStore",
     "BaseStringMessagePromptTemplate",
     "BaseTransformOutputParser",
+    "ByteStore",
     "Call",
     "ChainError",
     "ChatAnthropic",
@@ -304,9 +312,12 @@ __all__ = [
     "HumanMessageChunk",
     "HumanMessagePromptTemplate",
     "ImageContentBlock",
+    "InMemoryBaseStore",
+    "InMemoryByteStore",
     "InMemoryCache",
     "InMemoryChatMessageHistory",
     "InMemoryRateLimiter",
+    "InMemoryStore",
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
@@ -315,6 +326,7 @@ __all__ = [
     "LanguageModelLike",
     "LanguageModelOutput",
     "LoadError",
+    "LocalFileStore",
     "LocalModelError",
     "LocalServer",
     "LogEntry",
@@ -608,6 +620,14 @@ _MODULES: Final = {
         "ensure_config",
         "merge_configs",
         "patch_config",
+    ),
+    "plait.stores": (
+        "BaseStore",
+        "ByteStore",
+        "InMemoryBaseStore",
+        "InMemoryByteStore",
+        "InMemoryStore",
+        "LocalFileStore",
     ),
     "plait.stream_plan": ("StreamReport",),
     "plait.testing": (
