@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from plait.chat_history import RunnableWithMessageHistory as RunnableWithMessageHistory
     from plait.chat_history import SQLiteChatMessageHistory as SQLiteChatMessageHistory
     from plait.documents import Document as Document
+    from plait.embeddings import CacheBackedEmbeddings as CacheBackedEmbeddings
     from plait.embeddings import DeterministicFakeEmbedding as DeterministicFakeEmbedding
     from plait.embeddings import Embeddings as Embeddings
+    from plait.embeddings import FakeEmbeddings as FakeEmbeddings
     from plait.embeddings import batches as batches
     from plait.errors import ChainError as ChainError
     from plait.errors import ConfigError as ConfigError
@@ -257,6 +259,7 @@ __all__ = [
     "BaseStringMessagePromptTemplate",
     "BaseTransformOutputParser",
     "ByteStore",
+    "CacheBackedEmbeddings",
     "Call",
     "ChainError",
     "ChatAnthropic",
@@ -291,6 +294,7 @@ __all__ = [
     "ExampleSelector",
     "Fails",
     "FakeChatModel",
+    "FakeEmbeddings",
     "FakeListChatModel",
     "FakeListChatModelError",
     "FakeListLLM",
@@ -462,7 +466,13 @@ _MODULES: Final = {
         "SQLiteChatMessageHistory",
     ),
     "plait.documents": ("Document",),
-    "plait.embeddings": ("DeterministicFakeEmbedding", "Embeddings", "batches"),
+    "plait.embeddings": (
+        "CacheBackedEmbeddings",
+        "DeterministicFakeEmbedding",
+        "Embeddings",
+        "FakeEmbeddings",
+        "batches",
+    ),
     "plait.errors": (
         "ChainError",
         "ConfigError",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from hashlib import shake_128
 from itertools import islice
-from math import sqrt
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Final
 
 from plait.concurrency import in_thread
-from plait.errors import ConfigError, ModelError
+from plait.embeddings.vectors import checked
+from plait.errors import ConfigError
+from plait.stopping import check_stopped
 
-__all__ = ["DeterministicFakeEmbedding", "Embeddings", "batches"]
+__all__ = ["Embeddings", "batches"]
+
+_OF_A_MODEL: Final = ("model", "model_name", "dimensions", "size")
+"""Where embedders keep what makes their vectors others."""
 
 
 class Embeddings(ABC):
@@ -46,18 +47,23 @@ class Embeddings(ABC):
         Lazy: texts are pulled a batch at a time, so they may be more than memory holds.
         """
         for batch in batches(texts, batch_size):
-            yield from self._counted(batch, self.embed_documents(batch))
+            check_stopped()
+            yield from checked(self.embed_documents(batch), len(batch), type(self).__name__)
 
     async def aembed_batches(self, texts: Iterable[str], batch_size: int = 100) -> AsyncGenerator[list[float], None]:
         """A vector for each of any number of texts, in their order; at most ``batch_size`` go into one call."""
         for batch in batches(texts, batch_size):
-            for vector in self._counted(batch, await self.aembed_documents(batch)):
+            check_stopped()
+            for vector in checked(await self.aembed_documents(batch), len(batch), type(self).__name__):
                 yield vector
 
-    def _counted(self, texts: list[str], vectors: list[list[float]]) -> list[list[float]]:
-        if len(vectors) == len(texts):
-            return vectors
-        raise ModelError(f"{type(self).__name__} was given {len(texts)} texts, but gave {len(vectors)} vectors")
+    def _identity(self) -> str:
+        """What tells this model's vectors from those of others, for whoever keeps them; override it if more does."""
+        kind = type(self)
+        facts = [
+            f"{name}={getattr(self, name)}" for name in _OF_A_MODEL if isinstance(getattr(self, name, None), str | int)
+        ]
+        return " ".join([f"{kind.__module__}.{kind.__qualname__}", *facts])
 
 
 def batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -70,47 +76,3 @@ def batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
 def _batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
     while batch := list(islice(texts, size)):
         yield batch
-
-
-class DeterministicFakeEmbedding(BaseModel, Embeddings):
-    """Vectors of length 1 that are the same on every machine, near each other for texts that share words.
-
-    For tests and demos without a model: it knows words, not what they mean.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int = Field(gt=0)
-    """How many numbers a vector has."""
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """A vector for each text, in their order."""
-        return [self.embed_query(text) for text in texts]
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [await self.aembed_query(text) for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a text."""
-        return _text_vector(text, self.size)
-
-    async def aembed_query(self, text: str) -> list[float]:
-        return _text_vector(text, self.size)
-
-
-_WORD = re.compile(r"\w+")
-_HALF = 127.5
-
-
-def _text_vector(text: str, size: int) -> list[float]:
-    vectors = [_word_vector(word, size) for word in _WORD.findall(text.lower()) or [text]]
-    return _unit([sum(numbers) for numbers in zip(*vectors, strict=True)])
-
-
-def _word_vector(word: str, size: int) -> list[float]:
-    return [byte - _HALF for byte in shake_128(word.encode("utf-8", "surrogatepass")).digest(size)]
-
-
-def _unit(vector: list[float]) -> list[float]:
-    length = sqrt(sum(number * number for number in vector)) or 1.0  # words may cancel each other
-    return [number / length for number in vector]

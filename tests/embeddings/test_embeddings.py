@@ -4,13 +4,15 @@ import asyncio
 import threading
 from itertools import count, islice
 from math import isclose
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from plait.embeddings import DeterministicFakeEmbedding, Embeddings, batches
+from plait.embeddings import DeterministicFakeEmbedding, Embeddings, FakeEmbeddings, batches
 from plait.errors import ConfigError, ModelError
 
 
@@ -97,6 +99,42 @@ def test_vectors_that_are_missing_are_an_error() -> None:
         list(Losing().embed_batches(["a", "b"]))
 
 
+class Gives(Lengths):
+    """A model that gives what it is told to give."""
+
+    def __init__(self, vectors: Any) -> None:
+        self.vectors = vectors
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self.vectors
+
+
+@pytest.mark.parametrize(
+    ("vectors", "says"),
+    [
+        ([[1.0, 2.0], [1.0]], "different lengths: number 1 has 1 numbers, not 2"),
+        ([[], []], "number 0 has 0 numbers"),
+        ([[1.0], [float("nan")]], "number 1, with nan at place 0"),
+        ([[1.0, float("inf")], [1.0, 2.0]], "number 0, with inf at place 1"),
+        ([[1.0], ["2"]], "number 1, in which something is no number"),
+        ([[1.0], None], "type NoneType where a vector was expected"),
+        (None, "type NoneType where a list of vectors was expected"),
+        ("ab", "type str where a list"),
+    ],
+)
+def test_what_can_be_no_vectors_is_an_error(vectors: Any, says: str) -> None:
+    """The message names the model and says what came."""
+    with pytest.raises(ModelError, match=f"Gives gave .*{says}"):
+        list(Gives(vectors).embed_batches(["a", "b"]))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.booleans())
+def test_finite_numbers_are_vectors(numbers: list[float], array: bool) -> None:
+    """However large they are, in lists, tuples or arrays."""
+    given = np.array([numbers, numbers]) if array else [tuple(numbers), numbers]
+    assert list(Gives(given).embed_batches(["a", "b"])) == [numbers, numbers]
+
+
 def test_both_methods_have_to_be_written() -> None:
     """A class that lacks one cannot be made."""
     with pytest.raises(TypeError, match="embed_query"):
@@ -115,6 +153,11 @@ def test_the_fake_is_the_same_everywhere() -> None:
     """The numbers do not depend on the process, the machine or the version of Python."""
     vector = DeterministicFakeEmbedding(size=3).embed_query("hello")
     assert [round(number, 6) for number in vector] == PINNED
+
+
+def test_the_fake_has_another_name() -> None:
+    """Known from elsewhere, where its vectors are random."""
+    assert FakeEmbeddings(size=4).embed_query("a") == DeterministicFakeEmbedding(size=4).embed_query("a")
 
 
 def test_the_fake_finds_what_shares_words() -> None:
