@@ -153,7 +153,9 @@ if TYPE_CHECKING:
     from plait.prompts import PromptTemplate as PromptTemplate
     from plait.prompts import StringPromptTemplate as StringPromptTemplate
     from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
+    from plait.providers import LocalEmbeddings as LocalEmbeddings
     from plait.providers import init_chat_model as init_chat_model
+    from plait.providers import init_embeddings as init_embeddings
     from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
     from plait.providers.local import ChatLocal as ChatLocal
     from plait.providers.local import LocalServer as LocalServer
@@ -330,6 +332,7 @@ __all__ = [
     "LanguageModelLike",
     "LanguageModelOutput",
     "LoadError",
+    "LocalEmbeddings",
     "LocalFileStore",
     "LocalModelError",
     "LocalServer",
@@ -427,6 +430,7 @@ __all__ = [
     "get_llm_cache",
     "get_usage_metadata_callback",
     "init_chat_model",
+    "init_embeddings",
     "invalid_tool_call",
     "local_server",
     "merge",
@@ -595,7 +599,11 @@ _MODULES: Final = {
         "StringPromptTemplate",
         "SystemMessagePromptTemplate",
     ),
-    "plait.providers": ("init_chat_model",),
+    "plait.providers": (
+        "LocalEmbeddings",
+        "init_chat_model",
+        "init_embeddings",
+    ),
     "plait.providers.anthropic": ("ChatAnthropic",),
     "plait.providers.local": ("ChatLocal", "LocalServer", "local_server", "weights"),
     "plait.providers.openai": ("ChatOpenAI", "OpenAI", "OpenAIEmbeddings"),
