@@ -112,8 +112,8 @@ class Gives(Lengths):
 @pytest.mark.parametrize(
     ("vectors", "says"),
     [
-        ([[1.0, 2.0], [1.0]], "different lengths: number 1 has 1 numbers, not 2"),
-        ([[], []], "number 0 has 0 numbers"),
+        ([[1.0, 2.0], [1.0]], "number 1, of 1 numbers; expected 2"),
+        ([[], []], "number 0, of 0 numbers; expected some"),
         ([[1.0], [float("nan")]], "number 1, with nan at place 0"),
         ([[1.0, float("inf")], [1.0, 2.0]], "number 0, with inf at place 1"),
         ([[1.0], ["2"]], "number 1, in which something is no number"),

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from plait import ChatPromptTemplate
-from plait.errors import MissingKeyError, ModelConnectionError
+from plait.errors import MissingKeyError, ModelConnectionError, ModelError
 from plait.messages import AIMessage
 from plait.providers import ChatOpenAI, LocalServer, OpenAI, OpenAIEmbeddings
 from plait.providers.openai import _CONNECTIONS
@@ -174,7 +174,54 @@ def test_embeddings(embedding_server: LocalServer) -> None:
     assert model.embed_documents([]) == []
 
 
+def test_embedding_tells_how_far_it_is(embedding_server: LocalServer) -> None:
+    """Sync and async, by the name that people know, too; a call may say how much goes into a request."""
+    told: list[tuple[int, int]] = []
+    model = OpenAIEmbeddings(
+        base_url=embedding_server.base_url,
+        api_key=embedding_server.api_key,
+        show_progress_bar=lambda *numbers: told.append(numbers),
+        check_embedding_ctx_length=False,
+    )
+    vectors = model.embed_documents(["a", "b", "c"], chunk_size=2)
+    assert asyncio.run(model.aembed_documents(["a", "b", "c"], chunk_size=2)) == [
+        pytest.approx(vector, abs=1e-4) for vector in vectors
+    ]
+    assert told == [(2, 3), (3, 3)] * 2
+
+
+def test_vectors_of_another_length_than_asked_for_are_refused(embedding_server: LocalServer) -> None:
+    """A server that does not know `dimensions` gives what it has."""
+    model = OpenAIEmbeddings(base_url=embedding_server.base_url, api_key=embedding_server.api_key, dimensions=64)
+    with pytest.raises(ModelError, match="of 576 numbers; expected 64"):
+        model.embed_query("a")
+
+
 # ----------------------------------------------------------------------------------------------------- what is sent
+
+
+def test_long_texts_are_sent_in_more_requests(wire: Any) -> None:
+    """OpenAI bounds the tokens of a request, besides the number of texts."""
+    for count in (2, 1):
+        wire.reply({"data": [{"index": index, "embedding": [1.0]} for index in range(count)]})
+    model = OpenAIEmbeddings(base_url=f"{wire.url}/v1", api_key=KEY)
+    assert model.embed_documents(["x" * 150_000] * 3) == [[1.0]] * 3
+    assert [len(request["body"]["input"]) for request in wire.requests] == [2, 1]
+
+
+@pytest.mark.parametrize("texts", ["abc", [[1, 2]]])
+def test_texts_to_embed_are_texts(texts: Any) -> None:
+    """Neither one text, nor tokens, whose meaning depends on the model."""
+    with pytest.raises(TypeError, match=r"takes a list of texts|a text to embed is a str"):
+        OpenAIEmbeddings(api_key=KEY).embed_documents(texts)
+
+
+def test_caches_tell_servers_apart() -> None:
+    """Of two servers each may call another model by the same name."""
+    one, other = (OpenAIEmbeddings(api_key=KEY, base_url=f"http://localhost:{port}/v1") for port in (1, 2))
+    assert one._identity() != other._identity()
+    assert one._identity() == OpenAIEmbeddings(api_key="k", base_url="http://localhost:1/v1")._identity()
+    assert KEY not in one._identity()
 
 
 def test_parameters_reach_the_server(wire: Any) -> None:

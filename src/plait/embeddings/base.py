@@ -12,7 +12,7 @@ from plait.embeddings.vectors import checked
 from plait.errors import ConfigError
 from plait.stopping import check_stopped
 
-__all__ = ["Embeddings", "batches"]
+__all__ = ["Embeddings", "batches", "portions"]
 
 _OF_A_MODEL: Final = ("model", "model_name", "dimensions", "size")
 """Where embedders keep what makes their vectors others."""
@@ -71,6 +71,19 @@ def batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
     if size < 1:
         raise ConfigError(f"the size of a batch must be at least 1, got {size}")
     return _batches(iter(texts), size)
+
+
+def portions(texts: Iterable[str], most: int, chars: int) -> Iterator[list[str]]:
+    """The texts in lists of at most ``most`` and, but for a text that is longer alone, ``chars`` characters."""
+    portion, size = list[str](), 0
+    for text in texts:
+        if portion and (len(portion) == most or size + len(text) > chars):
+            yield portion
+            portion, size = [], 0
+        portion.append(text)
+        size += len(text)
+    if portion:
+        yield portion
 
 
 def _batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:

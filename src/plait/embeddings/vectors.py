@@ -20,12 +20,10 @@ def checked(vectors: Any, texts: int, model: str, size: int | None = None) -> li
     rows = _rows(vectors, model)
     if len(rows) != texts:
         raise ModelError(f"{model} was given {texts} texts, but gave {len(rows)} vectors")
+    size = len(rows[0]) if size is None and rows else size
     for index, row in enumerate(rows):
-        size = len(row) if size is None else size
         if not row or len(row) != size:
-            raise ModelError(
-                f"{model} gave vectors of different lengths: number {index} has {len(row)} numbers, not {size}"
-            )
+            raise ModelError(f"{model} gave a vector, number {index}, of {len(row)} numbers; expected {size or 'some'}")
         _check_numbers(row, index, model)
     return rows
 

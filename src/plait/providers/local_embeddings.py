@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from importlib import import_module
 from itertools import chain
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from plait.concurrency import gather
 from plait.embeddings import Embeddings
+from plait.embeddings.base import portions
 from plait.embeddings.vectors import listed
 from plait.errors import LocalModelError, MissingExtraError, ModelError
 from plait.providers.progress import Progress, reporting
@@ -72,7 +72,12 @@ class LocalEmbeddings(BaseModel, Embeddings):
                 advance(len(portion))
                 return vectors
 
-            done = gather(work, _portions(taken), self.threads or _processors(), permits_of(current.get()))
+            done = gather(
+                work,
+                portions(taken, _TEXTS_AT_ONCE, _CHARS_AT_ONCE),
+                self.threads or _processors(),
+                permits_of(current.get()),
+            )
         return [*chain.from_iterable(done)]
 
     def embed_query(self, text: str) -> list[float]:
@@ -116,19 +121,6 @@ def _encoded(engine: Any, texts: list[str], *, is_query: bool) -> list[list[floa
 
 def _readable(text: str) -> str:
     return text.translate(_SPELLED_OUT).encode("utf-8", "replace").decode()
-
-
-def _portions(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts in lists that are short in either respect, in their order."""
-    portion, size = list[str](), 0
-    for text in texts:
-        if portion and (len(portion) == _TEXTS_AT_ONCE or size + len(text) > _CHARS_AT_ONCE):
-            yield portion
-            portion, size = [], 0
-        portion.append(text)
-        size += len(text)
-    if portion:
-        yield portion
 
 
 def _processors() -> int:

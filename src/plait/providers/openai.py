@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from plait.embeddings import Embeddings, batches
+from plait.embeddings.base import portions
+from plait.embeddings.vectors import listed
 from plait.errors import MissingExtraError
 from plait.language_models import BaseChatModel, BaseLLM
 from plait.messages import BaseMessage
@@ -29,6 +31,7 @@ from plait.providers.openai_wire import (
     text_request,
     text_result,
 )
+from plait.providers.progress import Progress, reporting
 from plait.providers.remote import RemoteModel
 
 __all__ = ["ChatOpenAI", "OpenAI", "OpenAIEmbeddings"]
@@ -259,16 +262,21 @@ class OpenAI(_GeneratingModel, BaseLLM):
 class OpenAIEmbeddings(_OpenAIModel, Embeddings):
     """An embedding model of OpenAI, or of a server that speaks its API (``base_url``).
 
-    Texts are sent ``chunk_size`` at a time, as they are: nothing is split, cut or counted beforehand. Settings and
-    errors are those of ``ChatOpenAI``.
+    Texts are sent as they are: none is split, cut or turned into tokens beforehand, and the API refuses an empty one. A
+    request holds ``chunk_size`` texts, or fewer if they are long. Settings and errors are those of ``ChatOpenAI``.
     """
 
     model: str = "text-embedding-3-small"
     dimensions: PositiveInt | None = None
-    """How long vectors are; by default as long as the model makes them."""
+    """How long vectors are; by default as long as the model makes them. Others than these raise ``ModelError``."""
     chunk_size: PositiveInt = 1000
-    """How many texts go into one request; OpenAI takes 2048."""
+    """How many texts go into one request; OpenAI takes 2048, and 300,000 tokens."""
+    show_progress: Progress = Field(default=False, repr=False)
+    """Show a bar on stderr (with rich), or call a function with how many texts are done and how many there are."""
+    check_embedding_ctx_length: bool = False
+    """Known from elsewhere; changes nothing, since texts are sent as they are either way."""
 
+    _ALIASES: ClassVar[Mapping[str, str]] = {**_OpenAIModel._ALIASES, "show_progress_bar": "show_progress"}
     _PARAMETERS: ClassVar[Collection[str]] = EMBEDDING_PARAMETERS
 
     if TYPE_CHECKING:  # more names are accepted than there are fields
@@ -289,18 +297,22 @@ class OpenAIEmbeddings(_OpenAIModel, Embeddings):
     def _endpoint(self, client: Any) -> Any:
         return client.embeddings
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """A vector for each text, in their order."""
+    def embed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
+        """A vector for each text, in their order; ``chunk_size`` takes the place of the setting."""
         vectors: list[list[float]] = []
-        for batch in batches(texts, self.chunk_size):
-            vectors += self._fetched(self._request(batch), partial(read_vectors, texts=len(batch)))
+        with reporting(self.show_progress, len(listed(texts)), "Embedding") as advance:
+            for batch in portions(texts, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
+                vectors += self._fetched(self._request(batch), self._reader(batch))
+                advance(len(batch))
         return vectors
 
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+    async def aembed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
         """A vector for each text, in their order, without blocking the event loop."""
         vectors: list[list[float]] = []
-        for batch in batches(texts, self.chunk_size):
-            vectors += await self._afetched(self._request(batch), partial(read_vectors, texts=len(batch)))
+        with reporting(self.show_progress, len(listed(texts)), "Embedding") as advance:
+            for batch in portions(texts, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
+                vectors += await self._afetched(self._request(batch), self._reader(batch))
+                advance(len(batch))
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
@@ -316,3 +328,13 @@ class OpenAIEmbeddings(_OpenAIModel, Embeddings):
     def _request(self, texts: list[str]) -> dict[str, Any]:
         parameters = {"dimensions": self.dimensions, **self.model_kwargs, "extra_body": self.extra_body}
         return embedding_request(self.model, texts, parameters)
+
+    def _reader(self, texts: list[str]) -> Callable[[Mapping[str, Any]], list[list[float]]]:
+        return partial(read_vectors, texts=len(texts), size=self.dimensions)
+
+    def _identity(self) -> str:
+        return f"{super()._identity()} {self._address()}"
+
+
+_CHARS_OF_A_REQUEST: Final = 300_000
+"""OpenAI takes so many tokens in a request, and hardly a text has more tokens than characters."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from plait.embeddings.vectors import checked
 from plait.errors import ModelError
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_openai_messages
 from plait.messages.tool_calls import read_calls, tool_call_chunk
@@ -293,9 +294,7 @@ def joined_results(results: Sequence[LLMResult]) -> LLMResult:
 # ------------------------------------------------------------------------------------------------------------- vectors
 
 
-def read_vectors(answer: Mapping[str, Any], texts: int) -> list[list[float]]:
-    """The vectors of an answer, in the order of the texts."""
-    vectors: list[list[float]] = [item["embedding"] for item in sorted(answer.get("data") or (), key=_index)]
-    if len(vectors) != texts:
-        raise ModelError(f"the model's server was given {texts} texts, but gave {len(vectors)} vectors")
-    return vectors
+def read_vectors(answer: Mapping[str, Any], texts: int, size: int | None = None) -> list[list[float]]:
+    """The vectors of an answer, in the order of the texts; ``size`` is how long they were asked to be."""
+    vectors = [item["embedding"] for item in sorted(answer.get("data") or (), key=_index)]
+    return checked(vectors, texts, "the model's server", size)
