@@ -233,6 +233,9 @@ def deeper(scope: Scope | None, name: str) -> Scope:
     return inner
 
 
+_NO_LABELS: Final[tuple[tuple[str, ...], Mapping[str, Any]]] = ((), {})
+
+
 class Run:
     """What is known of one call of one node; ``status`` is its end, or ``running``.
 
@@ -287,13 +290,19 @@ class Run:
 
     @property
     def tags(self) -> list[str]:
-        """What it is labelled with: its place in its parent first, such as ``seq:step:1`` or ``map:key:context``."""
-        return list(self._tags)
+        """What it is labelled with: its place in its parent first, such as ``seq:step:1`` or ``map:key:context``.
+
+        What the node itself is labelled with, which none below it inherits, comes last.
+        """
+        return list(dict.fromkeys((*self._tags, *self._labels()[0])))
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The metadata of the call, and of those around it."""
-        return dict(self._metadata)
+        """The metadata of the node, of the call, and of those around it."""
+        return {**self._labels()[1], **self._metadata}
+
+    def _labels(self) -> tuple[Iterable[str], Mapping[str, Any]]:
+        return getattr(self.node, "_labels", _NO_LABELS)
 
     @property
     def run_type(self) -> str:

@@ -177,6 +177,8 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
 
     # What a run of this node is called by those who watch.
     _kind: ClassVar[str] = "chain"
+    # Tags and metadata of its own runs, which nothing inherits.
+    _labels: ClassVar[tuple[Iterable[str], Mapping[str, Any]]] = ((), {})
     # Cheap and without I/O, so that an event loop may run it without a thread.
     _inline: ClassVar[bool] = False
     # Refuses inputs that are not of InputType, so that a chain can be checked when it is built.
