@@ -166,6 +166,7 @@ if TYPE_CHECKING:
     from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
     from plait.rate_limiters import BaseRateLimiter as BaseRateLimiter
     from plait.rate_limiters import InMemoryRateLimiter as InMemoryRateLimiter
+    from plait.retrievers import BaseRetriever as BaseRetriever
     from plait.runnables import ConfigurableField as ConfigurableField
     from plait.runnables import ConfigurableFieldMultiOption as ConfigurableFieldMultiOption
     from plait.runnables import ConfigurableFieldSingleOption as ConfigurableFieldSingleOption
@@ -257,6 +258,7 @@ __all__ = [
     "BaseOutputParser",
     "BasePromptTemplate",
     "BaseRateLimiter",
+    "BaseRetriever",
     "BaseStore",
     "BaseStringMessagePromptTemplate",
     "BaseTransformOutputParser",
@@ -608,6 +610,7 @@ _MODULES: Final = {
     "plait.providers.local": ("ChatLocal", "LocalServer", "local_server", "weights"),
     "plait.providers.openai": ("ChatOpenAI", "OpenAI", "OpenAIEmbeddings"),
     "plait.rate_limiters": ("BaseRateLimiter", "InMemoryRateLimiter"),
+    "plait.retrievers": ("BaseRetriever",),
     "plait.runnables": (
         "ConfigurableField",
         "ConfigurableFieldMultiOption",
