@@ -6,12 +6,13 @@ spelling for all of them, and ``join_content`` adds up the content of chunks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
 from plait.merging import merge_all
+from plait.messages.media import standard_media
 
 Content: TypeAlias = str | list[str | dict[str, Any]]
 
@@ -90,39 +91,8 @@ def blocks_of(content: Content) -> list[ContentBlock]:
 
 
 def _block(item: dict[str, Any]) -> ContentBlock:
-    kind = item.get("type")
-    if kind == "image_url":
-        image = _openai_image(item)
-    elif kind == "image" and "source" in item:
-        image = _anthropic_image(item["source"])
-    else:
-        image = cast(ImageContentBlock, item) if kind in _STANDARD else None
-    return {"type": "non_standard", "value": item} if image is None else image
-
-
-def _openai_image(item: Mapping[str, Any]) -> ImageContentBlock | None:
-    # https://platform.openai.com/docs/guides/images-vision: {"image_url": {"url": "https://…" or "data:…"}}
-    image = item.get("image_url")
-    url = cast(dict[str, Any], image).get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str):
-        return None
-    head, comma, data = url.partition(",")
-    if not (comma and head.startswith("data:") and head.endswith(";base64")):
-        return create_image_block(url=url)
-    return create_image_block(base64=data, mime_type=head[len("data:") : -len(";base64")])
-
-
-def _anthropic_image(source: object) -> ImageContentBlock | None:
-    # https://docs.anthropic.com/en/docs/build-with-claude/vision: {"source": {"type": "base64" | "url" | "file", …}}
-    match source:
-        case {"type": "base64", "data": str(data), "media_type": str(mime_type)}:
-            return create_image_block(base64=data, mime_type=mime_type)
-        case {"type": "url", "url": str(url)}:
-            return create_image_block(url=url)
-        case {"type": "file", "file_id": str(file_id)}:
-            return create_image_block(file_id=file_id)
-        case _:
-            return None
+    known = standard_media(item) or (item if item.get("type") in _STANDARD else None)
+    return {"type": "non_standard", "value": item} if known is None else cast(ContentBlock, known)
 
 
 def join_content(parts: list[Content]) -> Content:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 
 from plait.errors import MessageError
 from plait.messages.blocks import Content, blocks_of, text_of
+from plait.messages.media import Media, media_of, plain_text
 from plait.messages.models import (
     MESSAGE_CHUNKS,
     MESSAGES,
@@ -292,19 +293,44 @@ def _openai_content(message: BaseMessage, text_format: str) -> Content:
 
 
 def _is_own_call(message: BaseMessage, block: Any) -> bool:
-    """Tell whether a block repeats what ``tool_calls`` says, as Anthropic's content does."""
-    return isinstance(message, AIMessage) and block.get("value", {}).get("type") in ("tool_use", "tool_call")
+    """Tell whether a block repeats what ``tool_calls`` says, as Anthropic's content does, or is another model's thought."""
+    return isinstance(message, AIMessage) and (block.get("value") or block).get("type") in _UNSAID
+
+
+_UNSAID = {"tool_use", "tool_call", "thinking", "redacted_thinking", "reasoning"}
+_AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
 def _openai_block(block: Any) -> dict[str, Any]:
-    match block:
-        case {"type": "image", "url": url}:
-            return {"type": "image_url", "image_url": {"url": url}}
-        case {"type": "image", "base64": data}:
-            return {"type": "image_url", "image_url": {"url": f"data:{block['mime_type']};base64,{data}"}}
-        case {"type": "image", "file_id": file_id}:
-            return {"type": "file", "file": {"file_id": file_id}}
-        case {"type": "non_standard", "value": value}:
-            return cast(dict[str, Any], value)
-        case _:
-            return cast(dict[str, Any], block)
+    media, text = media_of(block), plain_text(block)
+    if media is not None:
+        return _openai_media(media)
+    if text is not None:
+        return {"type": "text", "text": text}
+    if block.get("type") != "non_standard":
+        return cast(dict[str, Any], block)
+    value: dict[str, Any] = block["value"]
+    if value.get("type") == "image_url":
+        raise MessageError(f"expected {{'type': 'image_url', 'image_url': {{'url': ...}}}}, got {_shown(value)}")
+    return value
+
+
+def _openai_media(media: Media) -> dict[str, Any]:
+    match media.kind:
+        case "image" if media.file_id is None:
+            kept = {name: media.block[name] for name in ("detail",) if name in media.block}
+            return {"type": "image_url", "image_url": {"url": media.url or media.data_url, **kept}}
+        case "audio" if media.base64 is not None and media.mime_type in _AUDIO_FORMATS:
+            sound = {"data": media.base64, "format": _AUDIO_FORMATS[media.mime_type]}
+            return {"type": "input_audio", "input_audio": sound}
+        case "image" | "file" if media.file_id is not None:
+            return {"type": "file", "file": {"file_id": media.file_id}}
+        case "file" if media.base64 is not None:
+            named = {"filename": media.block.get("filename") or "file"}
+            return {"type": "file", "file": {**named, "file_data": media.data_url}}
+        case kind:
+            held = {"audio": "'base64' of audio/wav or audio/mpeg", "file": "'base64' or 'file_id'"}.get(kind)
+            came = "a URL" if media.url else "a file_id" if media.file_id else f"base64 of {media.mime_type}"
+            raise MessageError(
+                f"OpenAI's API takes {kind} only as {held}, got {came}" if held else f"OpenAI's API takes no {kind}"
+            )

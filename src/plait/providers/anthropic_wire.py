@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from plait.errors import MessageError
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from plait.messages.blocks import Content, blocks_of
+from plait.messages.media import Media, media_of, plain_text
 from plait.messages.tool_calls import tool_call, tool_call_chunk
 from plait.messages.usage import UsageMetadata
 from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -117,19 +118,42 @@ def _blocks(content: Content) -> list[dict[str, Any]]:
 
 
 def _block(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    match item:
-        case {"type": "text", "text": ""}:
-            return  # the API refuses empty text, which models themselves give beside a call of a tool
-        case {"type": "image", "url": url}:
-            yield {"type": "image", "source": {"type": "url", "url": url}}
-        case {"type": "image", "base64": data}:
-            yield {"type": "image", "source": {"type": "base64", "media_type": item["mime_type"], "data": data}}
-        case {"type": "image", "file_id": file_id}:
-            yield {"type": "image", "source": {"type": "file", "file_id": file_id}}
-        case {"type": "non_standard", "value": value}:
-            yield _without_index(value)
-        case _:
-            yield _without_index(item)
+    media, text = media_of(item), plain_text(item)
+    if media is not None:
+        yield _media(media)
+    elif text is not None:
+        source = {"type": "text", "media_type": "text/plain", "data": text}
+        yield {"type": "document", "source": source, **_kept(item)}
+    elif item.get("type") == "non_standard":
+        yield from _block_of_a_vendor(item["value"])
+    elif item != {"type": "text", "text": ""} and item.get("type") != "reasoning":
+        yield _without_index(item)  # the API refuses empty text, which models themselves give beside a call of a tool
+
+
+def _block_of_a_vendor(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if block.get("type") == "image_url":
+        raise MessageError("expected {'type': 'image_url', 'image_url': {'url': ...}}, got one without a url")
+    yield _without_index(block)
+
+
+def _media(media: Media) -> dict[str, Any]:
+    kind = {"image": "image", "file": "document"}.get(media.kind)
+    if kind is None:
+        raise MessageError(f"Anthropic's API takes images and files, but no {media.kind}")
+    return {"type": kind, "source": _source(media), **_kept(media.block)}
+
+
+def _source(media: Media) -> dict[str, Any]:
+    if media.url is not None:
+        return {"type": "url", "url": media.url}
+    if media.base64 is not None:
+        return {"type": "base64", "media_type": media.mime_type, "data": media.base64}
+    return {"type": "file", "file_id": media.file_id}
+
+
+def _kept(block: Mapping[str, Any]) -> dict[str, Any]:
+    """What only Anthropic knows of an image or a file."""
+    return {name: block[name] for name in ("cache_control", "citations", "context", "title") if name in block}
 
 
 def _without_index(block: Mapping[str, Any]) -> dict[str, Any]:
