@@ -153,6 +153,8 @@ if TYPE_CHECKING:
     from plait.prompts import PromptTemplate as PromptTemplate
     from plait.prompts import StringPromptTemplate as StringPromptTemplate
     from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
+    from plait.prompts import load_prompt as load_prompt
+    from plait.prompts import load_prompt_from_config as load_prompt_from_config
     from plait.providers import LocalEmbeddings as LocalEmbeddings
     from plait.providers import init_chat_model as init_chat_model
     from plait.providers import init_embeddings as init_embeddings
@@ -434,6 +436,8 @@ __all__ = [
     "init_chat_model",
     "init_embeddings",
     "invalid_tool_call",
+    "load_prompt",
+    "load_prompt_from_config",
     "local_server",
     "merge",
     "merge_all",
@@ -600,6 +604,8 @@ _MODULES: Final = {
         "PromptTemplate",
         "StringPromptTemplate",
         "SystemMessagePromptTemplate",
+        "load_prompt",
+        "load_prompt_from_config",
     ),
     "plait.providers": (
         "LocalEmbeddings",

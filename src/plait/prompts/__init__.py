@@ -14,6 +14,7 @@ from plait.prompts.chat import (
     SystemMessagePromptTemplate,
 )
 from plait.prompts.few_shot import ExampleSelector, FewShotChatMessagePromptTemplate, FewShotPromptTemplate
+from plait.prompts.loading import load_prompt, load_prompt_from_config
 from plait.prompts.string import PromptTemplate, StringPromptTemplate
 
 __all__ = [
@@ -33,4 +34,6 @@ __all__ = [
     "PromptTemplate",
     "StringPromptTemplate",
     "SystemMessagePromptTemplate",
+    "load_prompt",
+    "load_prompt_from_config",
 ]

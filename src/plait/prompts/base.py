@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plait.errors import PromptError
+from plait.errors import LoadError, PromptError
 from plait.prompt_values import PromptValue
+from plait.prompts.files import write
+from plait.prompts.plain import plain
 from plait.runnables import RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
 from plait.runs import Scope
@@ -132,6 +135,30 @@ class BasePromptTemplate(RunnableSerializable[dict[str, Any], PromptValue], Part
             if name not in given:
                 given[name] = value() if callable(value) else value
         return given
+
+    # ------------------------------------------------------------------------------------------------------------ as data
+
+    def save(self, file_path: str | os.PathLike[str]) -> None:
+        """Write the prompt to a file that ``load_prompt`` reads, as ``.json``, ``.yaml`` or ``.yml`` (extra ``yaml``).
+
+        The file is for people to read and to change, and holds data only. Raises ``LoadError``, which says what, if
+        something of the prompt is more than that: a function, a selector, a class of your own.
+        """
+        write(file_path, self._config())
+
+    def _config(self) -> dict[str, Any]:
+        """What a file says of this prompt."""
+        raise LoadError(
+            f"{type(self).__name__} cannot be saved: it is a class of your own, and a file holds only the prompts of plait"
+        )
+
+    def _config_of(self, kind: str, **facts: Any) -> dict[str, Any]:
+        """A prompt's data: its kind, what is particular to it, and of what all have the part that is not the default."""
+        if self.input_types:
+            raise LoadError(f"{type(self).__name__} cannot be saved: its input_types are types, and a file holds data")
+        shared = {name: getattr(self, name) for name in ("name", "partial_variables", "max_chars")}
+        said = {name: value for name, value in shared.items() if not is_default(self, name, value)}
+        return {"_type": kind, **plain({**facts, **said}, type(self).__name__)}
 
     # ------------------------------------------------------------------------------------------------------ as a Runnable
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, Self, Typ
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from plait.errors import PromptError
+from plait.errors import LoadError, PromptError
 from plait.messages import (
     AIMessage,
     AnyMessage,
@@ -20,6 +20,7 @@ from plait.messages import (
 )
 from plait.prompt_values import ChatPromptValue
 from plait.prompts.base import BasePromptTemplate, Part, is_default
+from plait.prompts.plain import plain, refuse_other
 from plait.prompts.reading import reads_as
 from plait.prompts.string import PromptTemplate, StringPromptTemplate, TemplateFormat, joined_partials
 from plait.templates import MAX_CHARS, Template, Tree, fill, missing, parse, parse_tree, size, too_long, variables
@@ -78,6 +79,12 @@ class BaseMessagePromptTemplate(BaseModel, Part):
         """Print ``pretty_repr()``."""
         print(self.pretty_repr())  # noqa: T201
 
+    def _config(self) -> dict[str, Any]:
+        """What a file says of this part."""
+        raise LoadError(
+            f"{type(self).__name__} cannot be saved: it is a class of your own, and a file holds only the prompts of plait"
+        )
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             if name is not None and not is_default(self, name, value):
@@ -122,6 +129,15 @@ class MessagesPlaceholder(BaseMessagePromptTemplate):
 
     def _types(self) -> Mapping[str, Any]:
         return {self.variable_name: list[AnyMessage]}
+
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, MessagesPlaceholder)
+        said = {"optional": True} if self.optional else {}
+        return {
+            "placeholder": self.variable_name,
+            **said,
+            **({"n_messages": self.n_messages} if self.n_messages else {}),
+        }
 
     def pretty_repr(self) -> str:
         """Give the name of the list."""
@@ -249,6 +265,24 @@ class BaseStringMessagePromptTemplate(BaseMessagePromptTemplate):
         shown = self.prompt.pretty_repr() if isinstance(self.prompt, StringPromptTemplate) else str(self.prompt)
         return self._with_content(shown).pretty_repr()
 
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, type(self) if type(self) in _OF_A_ROLE else BaseStringMessagePromptTemplate)
+        extra = {"additional_kwargs": self.additional_kwargs} if self.additional_kwargs else {}
+        return {**self._config_of_role(), **plain(extra, type(self).__name__), **self._config_of_content()}
+
+    def _config_of_role(self) -> dict[str, Any]:
+        return {"role": self._role}
+
+    def _config_of_content(self) -> dict[str, Any]:
+        if isinstance(self.prompt, list):
+            content = plain(self.prompt, f"{type(self).__name__}.prompt")
+            return {"content": content, "template_format": self.template_format, "max_chars": self.max_chars}
+        prompt = self.prompt._config()  # pyright: ignore[reportPrivateUsage]  # prompts are one unit
+        if not isinstance(self.prompt, PromptTemplate) or prompt.keys() - _SAID_BESIDE_CONTENT:
+            return {"prompt": prompt}
+        known = {"template_format": self.prompt.template_format, "max_chars": self.prompt.max_chars}
+        return {"content": self.prompt.template, **known}
+
     def _shown(self) -> object:
         """The pair of role and text that makes this, or, if it is more than that, this itself."""
         if self._role not in _ROLES or self.additional_kwargs or not isinstance(self.prompt, PromptTemplate):
@@ -292,8 +326,20 @@ class ChatMessagePromptTemplate(BaseStringMessagePromptTemplate):
 
     _role = "chat"
 
+    def _config_of_role(self) -> dict[str, Any]:
+        return {"custom_role": self.role}
+
     def _with_content(self, content: str | list[Any]) -> BaseMessage:
         return ChatMessage(content, role=self.role, additional_kwargs=self.additional_kwargs)
+
+
+_SAID_BESIDE_CONTENT = {"_type", "input_variables", "template", "template_format", "max_chars"}
+_OF_A_ROLE = (
+    HumanMessagePromptTemplate,
+    AIMessagePromptTemplate,
+    SystemMessagePromptTemplate,
+    ChatMessagePromptTemplate,
+)
 
 
 # ------------------------------------------------------------------------------------------------------ the conversation
@@ -520,6 +566,23 @@ class ChatPromptTemplate(BaseChatPromptTemplate):
         """Raises: a prompt does not change. Write ``prompt = prompt + [...]``."""
         raise TypeError("a prompt does not change once it is made: write `prompt = prompt + [message, ...]`")
 
+    # ------------------------------------------------------------------------------------------------------------ as data
+
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, ChatPromptTemplate)
+        said = ("template_format", "validate_template")
+        facts = {name: value for name in said if not is_default(self, name, value := getattr(self, name))}
+        messages = [
+            _literal(item) if isinstance(item, BaseMessage) else self._without_mine(item) for item in self.messages
+        ]
+        return self._config_of("chat", input_variables=self.input_variables, **facts, messages=messages)
+
+    def _without_mine(self, part: _Part) -> dict[str, Any]:
+        """What a file says of a part, but for what it says of the whole."""
+        config = part._config()
+        mine = {"template_format": self.template_format, "max_chars": self.max_chars} if "content" in config else {}
+        return {name: value for name, value in config.items() if name not in mine or mine[name] != value}
+
     # --------------------------------------------------------------------------------------------------------- for people
 
     def pretty_repr(self) -> str:
@@ -535,6 +598,11 @@ class ChatPromptTemplate(BaseChatPromptTemplate):
 
 def _listed(messages: object) -> list[Any]:
     return cast("list[object]", messages) if isinstance(messages, list) else [messages]
+
+
+def _literal(message: BaseMessage) -> dict[str, Any]:
+    data = message.model_dump(exclude_defaults=True)
+    return {"literal": plain({"type": message.type, "data": data}, f"a {type(message).__name__}")}
 
 
 def _less(left: int, messages: list[BaseMessage], limit: int) -> int:

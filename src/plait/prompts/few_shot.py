@@ -8,10 +8,11 @@ from typing import Any, Protocol, cast, runtime_checkable
 from pydantic import ConfigDict
 
 from plait.concurrency import in_thread
-from plait.errors import PromptError
+from plait.errors import LoadError, PromptError
 from plait.messages import BaseMessage
-from plait.prompts.base import BasePromptTemplate
+from plait.prompts.base import BasePromptTemplate, is_default
 from plait.prompts.chat import BaseChatPromptTemplate, BaseMessagePromptTemplate
+from plait.prompts.plain import refuse_other
 from plait.prompts.reading import reads_as
 from plait.prompts.string import StringPromptTemplate
 from plait.templates import Template, parse, too_long
@@ -58,6 +59,15 @@ class _WithExamples(BasePromptTemplate):
     def _waits(self) -> bool:
         return self.example_selector is not None
 
+    def _config_of(self, kind: str, **facts: Any) -> dict[str, Any]:
+        if self.example_selector is not None:
+            selector = type(self.example_selector).__name__
+            raise LoadError(
+                f"{type(self).__name__} cannot be saved: its example_selector, a {selector}, is no data. Save the examples, "
+                "and make the selector of them when they are loaded"
+            )
+        return super()._config_of(kind, **facts, examples=self.examples)
+
 
 class FewShotPromptTemplate(_WithExamples, StringPromptTemplate):
     """A text of examples between a prefix and a suffix: each example is a dict of values for ``example_prompt``.
@@ -102,6 +112,12 @@ class FewShotPromptTemplate(_WithExamples, StringPromptTemplate):
             raise too_long(self.max_chars)
         return self.example_separator.join(pieces)
 
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, FewShotPromptTemplate)
+        facts = ("input_variables", "prefix", "suffix", "example_separator", "template_format")
+        said = {name: value for name in facts if not is_default(self, name, value := getattr(self, name))}
+        return self._config_of("few_shot", **said, example_prompt=self.example_prompt._config())
+
     def _needs(self) -> tuple[str, ...]:
         prefix, suffix = self._frame()
         names = dict.fromkeys((*prefix.variables, *suffix.variables))
@@ -131,3 +147,8 @@ class FewShotChatMessagePromptTemplate(_WithExamples, BaseChatPromptTemplate):
         """The messages of the examples for these values."""
         examples = await self._aexamples(self._with_partials(values))
         return [message for it in examples for message in await self.example_prompt.aformat_messages(**it)]
+
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, FewShotChatMessagePromptTemplate)
+        known = {"input_variables": self.input_variables} if self.input_variables else {}
+        return self._config_of("few_shot_chat", **known, example_prompt=self.example_prompt._config())

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from plait.errors import PromptError
 from plait.prompt_values import StringPromptValue
 from plait.prompts.base import BasePromptTemplate
+from plait.prompts.plain import refuse_other
 from plait.prompts.reading import reads_as
 from plait.templates import Template, parse
 
@@ -89,6 +90,14 @@ class PromptTemplate(StringPromptTemplate):
         """The text for these values."""
         values = self._with_partials(values) if self.partial_variables else values
         return self._parsed().render(values, limit=self.max_chars, special=reads_as)
+
+    def _config(self) -> dict[str, Any]:
+        refuse_other(self, PromptTemplate)
+        facts = {"input_variables": self.input_variables, "template": self.template}
+        format = {} if self.template_format == "f-string" else {"template_format": self.template_format}
+        return self._config_of(
+            "prompt", **facts, **format, **({"validate_template": True} if self.validate_template else {})
+        )
 
     def __add__(self, other: object) -> PromptTemplate:
         """The prompt with the text of both; a str is taken for a template of the same format."""
