@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, cast
 
 from plait.errors import LoadError
 
@@ -16,7 +16,7 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
     """The value, if a file can hold it; raises LoadError, which says where it stands, for any other."""
     if depth > _DEEPEST:
         raise LoadError(f"{where} cannot be saved: it is nested more than {_DEEPEST} deep")
-    kind = type(value)  # of a subclass the file would not tell
+    kind = cast("type[Any]", type(value))  # of a subclass the file would not tell
     if value is None or kind in (str, bool, int) or (kind is float and isfinite(value)):
         return value
     if kind is list and is_list(value):
