@@ -225,6 +225,12 @@ if TYPE_CHECKING:
     from plait.tracers import OpenTelemetryTracer as OpenTelemetryTracer
     from plait.tracers import get_debug as get_debug
     from plait.tracers import set_debug as set_debug
+    from plait.vectorstores import FAISS as FAISS
+    from plait.vectorstores import DistanceStrategy as DistanceStrategy
+    from plait.vectorstores import InMemoryVectorStore as InMemoryVectorStore
+    from plait.vectorstores import VectorStore as VectorStore
+    from plait.vectorstores import VectorStoreRetriever as VectorStoreRetriever
+    from plait.vectorstores import maximal_marginal_relevance as maximal_marginal_relevance
     from plait.watching.events import CustomStreamEvent as CustomStreamEvent
     from plait.watching.events import StandardStreamEvent as StandardStreamEvent
     from plait.watching.events import StreamEvent as StreamEvent
@@ -236,6 +242,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ASYNC_MODES",
     "EVERY_KEY",
+    "FAISS",
     "LAWS",
     "LLM",
     "MESSAGES",
@@ -292,6 +299,7 @@ __all__ = [
     "CustomStreamEvent",
     "DeadlineError",
     "DeterministicFakeEmbedding",
+    "DistanceStrategy",
     "Document",
     "EchoChatModel",
     "Edge",
@@ -328,6 +336,7 @@ __all__ = [
     "InMemoryChatMessageHistory",
     "InMemoryRateLimiter",
     "InMemoryStore",
+    "InMemoryVectorStore",
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
@@ -412,6 +421,8 @@ __all__ = [
     "ToolMessageChunk",
     "UsageMetadata",
     "UsageMetadataCallbackHandler",
+    "VectorStore",
+    "VectorStoreRetriever",
     "VirtualClock",
     "acheck_runnable",
     "add_usage",
@@ -439,6 +450,7 @@ __all__ = [
     "load_prompt",
     "load_prompt_from_config",
     "local_server",
+    "maximal_marginal_relevance",
     "merge",
     "merge_all",
     "merge_configs",
@@ -680,6 +692,14 @@ _MODULES: Final = {
         "OpenTelemetryTracer",
         "get_debug",
         "set_debug",
+    ),
+    "plait.vectorstores": (
+        "FAISS",
+        "DistanceStrategy",
+        "InMemoryVectorStore",
+        "VectorStore",
+        "VectorStoreRetriever",
+        "maximal_marginal_relevance",
     ),
     "plait.watching.events": ("CustomStreamEvent", "StandardStreamEvent", "StreamEvent"),
     "plait.watching.log": ("LogEntry", "RunLog", "RunLogPatch", "RunState"),

@@ -23,4 +23,10 @@ class Document(BaseModel):
             super().__init__(**fields if page_content is None else {**fields, "page_content": page_content})
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return [(name, value) for name, value in super().__repr_args__() if name == "page_content" or value]
+        """Without the id: most are random, and would hide what is said."""
+        shown = {"page_content", "metadata"}
+        return [
+            (name, value)
+            for name, value in super().__repr_args__()
+            if name in shown and (value or name == "page_content")
+        ]

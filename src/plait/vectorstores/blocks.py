@@ -1,0 +1,168 @@
+"""Vectors of one length by their place, made as long as 1, in an array of numpy or, without it, in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import nlargest
+from typing import Any, Protocol, Self, cast
+
+from plait.errors import StoreError
+from plait.vectorstores.similarity import cosines, numpy, unit
+
+__all__ = ["Block", "array_of", "block"]
+
+
+class Block(Protocol):
+    """Vectors by their place."""
+
+    dimension: int
+
+    def empty(self) -> Block: ...
+    def replace(self, place: int, other: Any, number: int) -> None: ...
+    def append(self, other: Any, numbers: Sequence[int]) -> None: ...
+    def keep(self, places: Sequence[int]) -> None: ...
+    def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]: ...
+    def row(self, place: int) -> Sequence[float]: ...
+    def rows(self) -> list[list[float]]: ...
+
+
+def block(vectors: Any, count: int, dimension: int | None, source: str) -> Any:
+    """The vectors that an embedding model gave for that many texts; raises StoreError for what it must not give."""
+    if numpy() is not None:
+        return _Array(array_of(vectors, count, dimension, source))
+    from plait.embeddings.vectors import checked
+
+    rows = checked(vectors, count, source)
+    _check_dimension(len(rows[0]), dimension, source)
+    return _Lists(rows)
+
+
+def array_of(vectors: Any, count: int, dimension: int | None, source: str) -> Any:
+    """The vectors as an array of 32-bit floats, one row for each of ``count`` texts."""
+    np = cast("Any", numpy())
+    try:
+        array = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{source} must give a vector of numbers for each text, all of one length: {error}") from error
+    if array.ndim != 2 or array.shape[0] != count or not array.shape[1]:
+        raise StoreError(f"{source} gave {_shape(array)} for {count} texts; expected one for each, all of one length")
+    _check_dimension(array.shape[1], dimension, source)
+    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+        raise StoreError(f"{source} gave a vector with a number that is not finite, such as nan")
+    return array
+
+
+def _shape(array: Any) -> str:
+    return f"{array.shape[0]} vectors of {array.shape[1]} numbers" if array.ndim == 2 else f"a shape of {array.shape}"
+
+
+def _check_dimension(came: int, expected: int | None, source: str) -> None:
+    if expected is not None and came != expected:
+        raise StoreError(
+            f"{source} gives vectors of {came} numbers, but those of this store have {expected}: use the embedding model "
+            "that the store was filled with, or a new store"
+        )
+
+
+class _Array:
+    """Rows of a numpy array that grows by half when it is full."""
+
+    def __init__(self, array: Any) -> None:
+        self._np = cast("Any", numpy())
+        self._held = array
+        self._count: int = len(array)
+        self.dimension: int = array.shape[1]
+
+    @property
+    def _used(self) -> Any:
+        return self._held[: self._count]
+
+    def normalized(self) -> Self:
+        self._held = _units(self._np, self._used)
+        return self
+
+    def empty(self) -> _Array:
+        return _Array(self._np.empty((0, self.dimension), dtype=self._np.float32))
+
+    def replace(self, place: int, other: _Array, number: int) -> None:
+        self._held[place] = _units(self._np, other._used[number : number + 1])[0]
+
+    def append(self, other: _Array, numbers: Sequence[int]) -> None:
+        new = other._used if len(numbers) == len(other._used) else other._used[list(numbers)]
+        needed = self._count + len(new)
+        if needed > len(self._held):
+            grown = self._np.empty((max(needed, self._count * 3 // 2), self.dimension), dtype=self._np.float32)
+            grown[: self._count] = self._used
+            self._held = grown
+        self._held[self._count : needed] = _units(self._np, new)
+        self._count = needed
+
+    def keep(self, places: Sequence[int]) -> None:
+        self._held = self._used[list(places)]
+        self._count = len(self._held)
+
+    def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
+        mine = self._np.asarray(unit(vector), dtype=self._np.float32)
+        chosen = self._np.arange(self._count) if places is None else self._np.asarray(places, dtype=self._np.int64)
+        scores = (self._used if places is None else self._used[chosen]) @ mine
+        best = self._best(scores, k)
+        return list(zip(chosen[best].tolist(), scores[best].tolist(), strict=True))
+
+    def _best(self, scores: Any, k: int) -> Any:
+        """The places of the greatest, the first of equals first."""
+        if k < len(scores):
+            least = self._np.partition(scores, len(scores) - k)[len(scores) - k]
+            some = self._np.flatnonzero(scores >= least)
+        else:
+            some = self._np.arange(len(scores))
+        return some[self._np.argsort(-scores[some], kind="stable")][:k]
+
+    def row(self, place: int) -> list[float]:
+        row: list[float] = self._held[place].tolist()
+        return row
+
+    def rows(self) -> list[list[float]]:
+        rows: list[list[float]] = self._used.tolist()
+        return rows
+
+
+def _units(np: Any, rows: Any) -> Any:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    return rows / lengths
+
+
+class _Lists:
+    """Rows as lists."""
+
+    def __init__(self, rows: list[list[float]], dimension: int | None = None) -> None:
+        self._rows = rows
+        self.dimension = len(rows[0]) if dimension is None else dimension
+
+    def normalized(self) -> Self:
+        self._rows = [unit(row) for row in self._rows]
+        return self
+
+    def empty(self) -> _Lists:
+        return _Lists([], self.dimension)
+
+    def replace(self, place: int, other: _Lists, number: int) -> None:
+        self._rows[place] = unit(other._rows[number])
+
+    def append(self, other: _Lists, numbers: Sequence[int]) -> None:
+        self._rows += [unit(other._rows[number]) for number in numbers]
+
+    def keep(self, places: Sequence[int]) -> None:
+        self._rows = [self._rows[place] for place in places]
+
+    def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
+        chosen = range(len(self._rows)) if places is None else places
+        scores = cosines(vector, [self._rows[place] for place in chosen])
+        best = nlargest(k, range(len(scores)), key=scores.__getitem__)
+        return [(chosen[number], scores[number]) for number in best]
+
+    def row(self, place: int) -> list[float]:
+        return self._rows[place]
+
+    def rows(self) -> list[list[float]]:
+        return self._rows

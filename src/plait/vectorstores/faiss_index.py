@@ -1,0 +1,209 @@
+"""Vectors in an index of faiss, by their place; knows no documents.
+
+faiss appends and never moves: a vector lies in a *slot*. A vector that is replaced or dropped leaves a dead slot, which
+no search returns; when half of them are dead, the index is made anew.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, NamedTuple, cast
+
+from plait.errors import MissingExtraError, StoreError
+from plait.vectorstores.distances import DistanceStrategy
+
+__all__ = ["FaissVectors", "IndexSettings", "faiss_module"]
+
+
+def faiss_module() -> ModuleType:
+    """faiss; raises MissingExtraError if it is not installed."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # of its generated wrapper, at every import
+        try:
+            import faiss
+        except ImportError as error:
+            raise MissingExtraError("FAISS needs the extra `faiss`: pip install 'plait[faiss]'") from error
+    return faiss
+
+
+class IndexSettings(NamedTuple):
+    """What kind of index is made: ``kind`` is ``flat`` or ``hnsw``."""
+
+    kind: str
+    distance: DistanceStrategy
+    m: int
+    ef_construction: int
+    ef_search: int
+
+
+class FaissVectors:
+    """Vectors of one length, searched by faiss; ``place`` is their number in the order of their documents."""
+
+    def __init__(self, dimension: int, settings: IndexSettings) -> None:
+        import numpy as np
+
+        self._np: Any = np
+        self._faiss: Any = faiss_module()
+        self.dimension = dimension
+        self.settings = settings
+        self.index: Any = self._new_index()
+        self._slots: Any = np.empty(0, dtype=np.int64)  # by place
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def _new_index(self) -> Any:
+        euclidean = self.settings.distance is DistanceStrategy.EUCLIDEAN_DISTANCE
+        metric = self._faiss.METRIC_L2 if euclidean else self._faiss.METRIC_INNER_PRODUCT
+        if self.settings.kind == "flat":
+            return self._faiss.IndexFlat(self.dimension, metric)
+        index = self._faiss.IndexHNSWFlat(self.dimension, self.settings.m, metric)
+        index.hnsw.efConstruction = self.settings.ef_construction
+        index.hnsw.efSearch = self.settings.ef_search
+        return index
+
+    # -------------------------------------------------------------------------------------------------------------- changes
+
+    def append(self, array: Any) -> None:
+        """Put vectors after the last place."""
+        self._slots = self._np.concatenate([self._slots, self._added(array)])
+
+    def replace(self, places: Sequence[int], array: Any) -> None:
+        """Put other vectors at these places."""
+        self._slots[self._np.asarray(places, dtype=self._np.int64)] = self._added(array)
+        self._tidy()
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop all but these, which move up."""
+        self._slots = self._slots[self._np.asarray(places, dtype=self._np.int64)]
+        self._tidy()
+
+    def _added(self, array: Any) -> Any:
+        start = self.index.ntotal
+        self.index.add(self._prepared(array))
+        return self._np.arange(start, self.index.ntotal, dtype=self._np.int64)
+
+    def _prepared(self, array: Any) -> Any:
+        if self.settings.distance is not DistanceStrategy.COSINE:
+            return array
+        lengths = self._np.linalg.norm(array, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        return array / lengths
+
+    def _tidy(self) -> None:
+        if len(self) * 2 <= self.index.ntotal:
+            self.compact()
+
+    def compact(self) -> None:
+        """Make the index anew if it has dead slots, so that slots are places."""
+        if len(self) == self.index.ntotal and bool((self._slots == self._np.arange(len(self))).all()):
+            return
+        array = self.vectors(range(len(self)))
+        self.index = self._new_index()
+        self._slots = self._np.empty(0, dtype=self._np.int64)
+        if len(array):
+            self._slots = self._added(array)
+
+    # ------------------------------------------------------------------------------------------------------------ searching
+
+    def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
+        """``(place, score)`` of the ``k`` nearest, or of those nearest among some places; the best first."""
+        query = self._prepared(self._np.asarray([vector], dtype=self._np.float32))
+        chosen = None if places is None else self._np.asarray(places, dtype=self._np.int64)
+        most = min(k, len(self) if chosen is None else len(chosen))
+        if most == 0:
+            return []
+        if chosen is None and len(self) == self.index.ntotal:
+            scores, slots = self.index.search(query, most)
+        else:
+            scores, slots = self._searched_among(query, most, self._slots if chosen is None else self._slots[chosen])
+        if self.settings.kind == "hnsw" and int((slots[0] >= 0).sum()) < most:
+            scores, slots = self._compared(query, most, self._slots if chosen is None else self._slots[chosen])
+        return list(zip(self._places(slots[0]), scores[0].tolist(), strict=True))
+
+    def _places(self, slots: Any) -> list[int]:
+        if len(self) == self.index.ntotal and bool((self._slots[slots] == slots).all()):
+            return cast("list[int]", slots.tolist())
+        places = self._np.full(self.index.ntotal, -1, dtype=self._np.int64)
+        places[self._slots] = self._np.arange(len(self))
+        return cast("list[int]", places[slots].tolist())
+
+    def _searched_among(self, query: Any, k: int, slots: Any) -> Any:
+        """A search in which faiss passes over all other slots."""
+        allowed = self._np.zeros(self.index.ntotal, dtype=bool)
+        allowed[slots] = True
+        bits = self._np.packbits(allowed, bitorder="little")
+        selector = self._faiss.IDSelectorBitmap(bits)
+        if self.settings.kind == "flat":
+            return self.index.search(query, k, params=self._faiss.SearchParameters(sel=selector))
+        wide = max(self.settings.ef_search, k)
+        return self.index.search(query, k, params=self._faiss.SearchParametersHNSW(sel=selector, efSearch=wide))
+
+    def _compared(self, query: Any, k: int, slots: Any) -> tuple[Any, Any]:
+        """Every one of these compared: a graph may lead to too few of them."""
+        array = self.index.reconstruct_batch(slots)
+        euclidean = self.settings.distance is DistanceStrategy.EUCLIDEAN_DISTANCE
+        scores = ((array - query) ** 2).sum(axis=1) if euclidean else array @ query[0]
+        best = self._np.argsort(scores if euclidean else -scores, kind="stable")[:k]
+        return scores[best][None], slots[best][None]
+
+    def vectors(self, places: Sequence[int]) -> Any:
+        """The vectors at these places, as an array."""
+        slots = self._slots[self._np.asarray(places, dtype=self._np.int64)]
+        if not len(slots):
+            return self._np.empty((0, self.dimension), dtype=self._np.float32)
+        return self.index.reconstruct_batch(slots)
+
+    # -------------------------------------------------------------------------------------------------------------- files
+
+    def write(self, path: Path) -> None:
+        """Write the index, in which slots are places then, in faiss's own format."""
+        self.compact()
+        self._faiss.write_index(self.index, str(path))
+
+    @classmethod
+    def read(cls, path: Path, dimension: int, count: int, settings: IndexSettings) -> FaissVectors:
+        """The vectors of a file; raises StoreError for one that is not an index of that shape."""
+        check_file(path, dimension, count, settings)
+        made = cls(dimension, settings)
+        try:
+            index = made._faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise StoreError(f"{path} is no index that faiss can read: it is damaged, or of another kind") from error
+        family = made._faiss.IndexFlat if settings.kind == "flat" else made._faiss.IndexHNSWFlat
+        shape = isinstance(index, family), index.d, index.ntotal, index.metric_type
+        if shape != (True, dimension, count, made.index.metric_type):
+            raise StoreError(f"{path} is an index of another kind or size than the file beside it says")
+        if settings.kind == "hnsw":
+            index.hnsw.efSearch = settings.ef_search
+        made.index, made._slots = index, made._np.arange(count, dtype=made._np.int64)
+        return made
+
+
+_HEAD: Final = struct.Struct("<4siqqq?i")
+"""How faiss begins a file: the kind, the dimension, the count, two numbers unused, whether trained, the metric."""
+_KINDS: Final = {b"IxF2": "flat", b"IxFI": "flat", b"IHNf": "hnsw"}
+_FLAT_SIZE: Final = _HEAD.size + 8
+
+
+def check_file(path: Path, dimension: int, count: int, settings: IndexSettings) -> None:
+    """Look at the head and the size of a file before faiss does; raises StoreError for what it should not read."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEAD.size)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(head) < _HEAD.size:
+        raise StoreError(f"{path} is too short for an index")
+    kind, wide, many, *_ = _HEAD.unpack(head)
+    if (_KINDS.get(kind), wide, many) != (settings.kind, dimension, count):
+        raise StoreError(f"{path} is an index of another kind or size than the file beside it says")
+    floats = 4 * dimension * count
+    if size < floats or (settings.kind == "flat" and size != _FLAT_SIZE + floats):
+        raise StoreError(f"{path} has {size} bytes, which is not what its {count} vectors take: it is damaged")
