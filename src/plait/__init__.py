@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from plait.errors import StandstillError as StandstillError
     from plait.errors import StoreError as StoreError
     from plait.errors import ToolException as ToolException
+    from plait.example_selectors import BaseExampleSelector as BaseExampleSelector
+    from plait.example_selectors import ExampleStore as ExampleStore
+    from plait.example_selectors import LengthBasedExampleSelector as LengthBasedExampleSelector
+    from plait.example_selectors import MaxMarginalRelevanceExampleSelector as MaxMarginalRelevanceExampleSelector
+    from plait.example_selectors import SemanticSimilarityExampleSelector as SemanticSimilarityExampleSelector
     from plait.graphs import Edge as Edge
     from plait.graphs import Graph as Graph
     from plait.graphs import Node as Node
@@ -258,6 +263,7 @@ __all__ = [
     "BaseChatMessageHistory",
     "BaseChatModel",
     "BaseChatPromptTemplate",
+    "BaseExampleSelector",
     "BaseGenerationOutputParser",
     "BaseLLM",
     "BaseLanguageModel",
@@ -306,6 +312,7 @@ __all__ = [
     "Embeddings",
     "EmptyStreamError",
     "ExampleSelector",
+    "ExampleStore",
     "Fails",
     "FakeChatModel",
     "FakeEmbeddings",
@@ -344,12 +351,14 @@ __all__ = [
     "LanguageModelInput",
     "LanguageModelLike",
     "LanguageModelOutput",
+    "LengthBasedExampleSelector",
     "LoadError",
     "LocalEmbeddings",
     "LocalFileStore",
     "LocalModelError",
     "LocalServer",
     "LogEntry",
+    "MaxMarginalRelevanceExampleSelector",
     "MessageError",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
@@ -397,6 +406,7 @@ __all__ = [
     "RunnableWithMessageHistory",
     "SQLiteCache",
     "SQLiteChatMessageHistory",
+    "SemanticSimilarityExampleSelector",
     "SimpleChatModel",
     "Slow",
     "StandardStreamEvent",
@@ -516,6 +526,13 @@ _MODULES: Final = {
         "StandstillError",
         "StoreError",
         "ToolException",
+    ),
+    "plait.example_selectors": (
+        "BaseExampleSelector",
+        "ExampleStore",
+        "LengthBasedExampleSelector",
+        "MaxMarginalRelevanceExampleSelector",
+        "SemanticSimilarityExampleSelector",
     ),
     "plait.graphs": ("Edge", "Graph", "Node"),
     "plait.language_models": (
