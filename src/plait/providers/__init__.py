@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
     from plait.providers.by_name import init_chat_model as init_chat_model
+    from plait.providers.chosen_model import ConfigurableChatModel as ConfigurableChatModel
     from plait.providers.embeddings_by_name import init_embeddings as init_embeddings
     from plait.providers.llamacpp import LocalServer as LocalServer
     from plait.providers.local import ChatLocal as ChatLocal
@@ -20,6 +21,7 @@ __all__ = [
     "ChatAnthropic",
     "ChatLocal",
     "ChatOpenAI",
+    "ConfigurableChatModel",
     "LocalEmbeddings",
     "LocalServer",
     "OpenAI",
@@ -37,6 +39,8 @@ def __getattr__(name: str) -> Any:
             home = import_module("plait.providers.local")
         case "ChatOpenAI" | "OpenAI" | "OpenAIEmbeddings":
             home = import_module("plait.providers.openai")
+        case "ConfigurableChatModel":
+            home = import_module("plait.providers.chosen_model")
         case "LocalEmbeddings":
             home = import_module("plait.providers.local_embeddings")
         case "LocalServer":
