@@ -160,6 +160,7 @@ if TYPE_CHECKING:
     from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
     from plait.prompts import load_prompt as load_prompt
     from plait.prompts import load_prompt_from_config as load_prompt_from_config
+    from plait.providers import ConfigurableChatModel as ConfigurableChatModel
     from plait.providers import LocalEmbeddings as LocalEmbeddings
     from plait.providers import init_chat_model as init_chat_model
     from plait.providers import init_embeddings as init_embeddings
@@ -293,6 +294,7 @@ __all__ = [
     "ChatPromptValue",
     "ChatResult",
     "ConfigError",
+    "ConfigurableChatModel",
     "ConfigurableField",
     "ConfigurableFieldMultiOption",
     "ConfigurableFieldSingleOption",
@@ -637,6 +639,7 @@ _MODULES: Final = {
         "load_prompt_from_config",
     ),
     "plait.providers": (
+        "ConfigurableChatModel",
         "LocalEmbeddings",
         "init_chat_model",
         "init_embeddings",
