@@ -156,10 +156,11 @@ def test_own_prompt_value_needs_both_readings() -> None:
 
 
 def test_document_shows_what_is_known() -> None:
-    """The text may be given by position; ids may be numbers; defaults are left out of the repr."""
+    """The text may be given by position; ids may be numbers; defaults and ids are left out of the repr."""
     assert repr(Document("x")) == "Document(page_content='x')"
     known = Document(page_content="x", metadata={"page": 1}, id=7)  # type: ignore[arg-type]
-    assert repr(known) == "Document(page_content='x', metadata={'page': 1}, id='7')"
+    assert repr(known) == "Document(page_content='x', metadata={'page': 1})"
+    assert known.id == "7"
     assert Document.model_validate_json(known.model_dump_json()) == known
 
 
