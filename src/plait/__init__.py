@@ -165,6 +165,8 @@ if TYPE_CHECKING:
     from plait.providers import init_chat_model as init_chat_model
     from plait.providers import init_embeddings as init_embeddings
     from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
+    from plait.providers.langchain import from_langchain as from_langchain
+    from plait.providers.langchain import to_langchain as to_langchain
     from plait.providers.local import ChatLocal as ChatLocal
     from plait.providers.local import LocalServer as LocalServer
     from plait.providers.local import local_server as local_server
@@ -225,6 +227,10 @@ if TYPE_CHECKING:
     from plait.testing import VirtualClock as VirtualClock
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import check_runnable as check_runnable
+    from plait.tools import InjectedToolArg as InjectedToolArg
+    from plait.tools import InjectedToolCallId as InjectedToolCallId
+    from plait.tools import convert_to_openai_function as convert_to_openai_function
+    from plait.tools import convert_to_openai_tool as convert_to_openai_tool
     from plait.tracers import ConsoleCallbackHandler as ConsoleCallbackHandler
     from plait.tracers import ConsoleTracer as ConsoleTracer
     from plait.tracers import JsonLinesTracer as JsonLinesTracer
@@ -346,6 +352,8 @@ __all__ = [
     "InMemoryRateLimiter",
     "InMemoryStore",
     "InMemoryVectorStore",
+    "InjectedToolArg",
+    "InjectedToolCallId",
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
@@ -444,7 +452,9 @@ __all__ = [
     "check_runnable",
     "coerce_to_runnable",
     "convert_to_messages",
+    "convert_to_openai_function",
     "convert_to_openai_messages",
+    "convert_to_openai_tool",
     "count_tokens_approximately",
     "create_image_block",
     "create_text_block",
@@ -452,6 +462,7 @@ __all__ = [
     "dispatch_custom_event",
     "ensure_config",
     "filter_messages",
+    "from_langchain",
     "get_buffer_string",
     "get_debug",
     "get_llm_cache",
@@ -474,6 +485,7 @@ __all__ = [
     "patch_config",
     "set_debug",
     "set_llm_cache",
+    "to_langchain",
     "tool_call",
     "tool_call_chunk",
     "trim_messages",
@@ -645,6 +657,10 @@ _MODULES: Final = {
         "init_embeddings",
     ),
     "plait.providers.anthropic": ("ChatAnthropic",),
+    "plait.providers.langchain": (
+        "from_langchain",
+        "to_langchain",
+    ),
     "plait.providers.local": ("ChatLocal", "LocalServer", "local_server", "weights"),
     "plait.providers.openai": ("ChatOpenAI", "OpenAI", "OpenAIEmbeddings"),
     "plait.rate_limiters": ("BaseRateLimiter", "InMemoryRateLimiter"),
@@ -704,6 +720,12 @@ _MODULES: Final = {
         "VirtualClock",
         "acheck_runnable",
         "check_runnable",
+    ),
+    "plait.tools": (
+        "InjectedToolArg",
+        "InjectedToolCallId",
+        "convert_to_openai_function",
+        "convert_to_openai_tool",
     ),
     "plait.tracers": (
         "ConsoleCallbackHandler",

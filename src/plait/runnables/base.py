@@ -786,13 +786,22 @@ _ACCEPTED: Final = "a Runnable, a function (plain, async or a generator), or a d
 
 def _unknown_operand(other: object, reflected: str | None) -> Any:
     """NotImplemented where the other side may still know what to do; otherwise an error that says what is accepted."""
+    if _is_langchains(other):
+        raise TypeError(f"a chain is joined with {_ACCEPTED}; got {_described(other)}")
     defined = any(reflected in vars(cls) for cls in type(other).__mro__)  # hasattr would look at the metaclass too
     if defined and type(other).__module__ != "builtins":
         return NotImplemented
     raise TypeError(f"a chain is joined with {_ACCEPTED}; got {_described(other)}")
 
 
+def _is_langchains(thing: object) -> bool:
+    """Whether it is a Runnable of langchain-core's, told without importing that."""
+    return any(cls.__module__.startswith("langchain_core.") for cls in type(thing).__mro__)
+
+
 def _described(thing: object) -> str:
+    if _is_langchains(thing):
+        return f"{type(thing).__name__} of LangChain's: write from_langchain(...) around it (plait.from_langchain)"
     return "None" if thing is None else f"an object of type {type(thing).__name__}"  # its repr may hold a secret
 
 

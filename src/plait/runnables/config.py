@@ -89,7 +89,13 @@ def _check(config: Any) -> None:
     for key, kind in _CONTAINERS:
         value = given.get(key)
         if value is not None and not isinstance(value, kind):
-            raise ConfigError(f"config[{key!r}] must be a {kind[0].__name__}, got {type(value).__name__}")
+            raise ConfigError(f"config[{key!r}] must be a {kind[0].__name__}, got {type(value).__name__}{_whose(value)}")
+
+
+def _whose(value: object) -> str:
+    """What to do with a config of LangChain's, which its functions are handed."""
+    theirs = type(value).__module__.startswith("langchain_core.")
+    return "; into a chain of LangChain's goes to_langchain(chain), which reads its config" if theirs else ""
 
 
 def _hint(key: object) -> str:

@@ -1,0 +1,18 @@
+"""LangChain's components in plait, and plait's in LangChain; loads langchain-core when one of them is first met."""
+
+from plait.providers.langchain.bridge import from_langchain, to_langchain
+from plait.providers.langchain.models import ChatLangChain, LangChainLLM
+from plait.providers.langchain.nodes import LangChainParser, LangChainPrompt, LangChainRunnable
+from plait.providers.langchain.retrieval import LangChainEmbeddings, LangChainRetriever
+
+__all__ = [
+    "ChatLangChain",
+    "LangChainEmbeddings",
+    "LangChainLLM",
+    "LangChainParser",
+    "LangChainPrompt",
+    "LangChainRetriever",
+    "LangChainRunnable",
+    "from_langchain",
+    "to_langchain",
+]
