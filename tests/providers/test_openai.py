@@ -174,6 +174,16 @@ def test_embeddings(embedding_server: LocalServer) -> None:
     assert model.embed_documents([]) == []
 
 
+@pytest.mark.parametrize("places", [2, 3])
+def test_a_text_has_its_vector_in_any_company(places: int) -> None:
+    """Alone, and beside others that the engine takes at the same time."""
+    texts = ["The cat sleeps on the warm stove.", "Interest rates were raised by a quarter.", "Où est la gare ?"]
+    with LocalServer(embedding=True, n_ctx=512, n_parallel=places) as server:
+        model = OpenAIEmbeddings(base_url=server.base_url, api_key=server.api_key)
+        alone = [model.embed_query(text) for text in texts]
+        assert model.embed_documents(texts) == [pytest.approx(vector, abs=1e-3) for vector in alone]
+
+
 def test_embedding_tells_how_far_it_is(embedding_server: LocalServer) -> None:
     """Sync and async, by the name that people know, too; a call may say how much goes into a request."""
     told: list[tuple[int, int]] = []

@@ -118,7 +118,9 @@ def _params(engine: ModuleType, path: Path, key: str, settings: _Settings) -> An
     if settings.embedding:
         params.embedding = True
         params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-        params.n_batch = params.n_ubatch = settings.n_ctx  # a text goes through in one piece
+        # A text goes through in one piece, and the engine aborts the process unless that divides by the number of places.
+        params.n_batch = params.n_ubatch = -(-settings.n_ctx // settings.n_parallel) * settings.n_parallel
+        params.kv_unified = True  # with a cache for each place, texts that go through together get wrong vectors
     return params
 
 
