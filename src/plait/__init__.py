@@ -214,7 +214,9 @@ if TYPE_CHECKING:
     from plait.stores import LocalFileStore as LocalFileStore
     from plait.stream_plan import StreamReport as StreamReport
     from plait.testing import ASYNC_MODES as ASYNC_MODES
+    from plait.testing import EMBEDDING_LAWS as EMBEDDING_LAWS
     from plait.testing import LAWS as LAWS
+    from plait.testing import STORE_LAWS as STORE_LAWS
     from plait.testing import SYNC_MODES as SYNC_MODES
     from plait.testing import Call as Call
     from plait.testing import ConformanceError as ConformanceError
@@ -225,8 +227,12 @@ if TYPE_CHECKING:
     from plait.testing import Hangs as Hangs
     from plait.testing import Slow as Slow
     from plait.testing import VirtualClock as VirtualClock
+    from plait.testing import acheck_embeddings as acheck_embeddings
     from plait.testing import acheck_runnable as acheck_runnable
+    from plait.testing import acheck_store as acheck_store
+    from plait.testing import check_embeddings as check_embeddings
     from plait.testing import check_runnable as check_runnable
+    from plait.testing import check_store as check_store
     from plait.tools import InjectedToolArg as InjectedToolArg
     from plait.tools import InjectedToolCallId as InjectedToolCallId
     from plait.tools import convert_to_openai_function as convert_to_openai_function
@@ -253,12 +259,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASYNC_MODES",
+    "EMBEDDING_LAWS",
     "EVERY_KEY",
     "FAISS",
     "LAWS",
     "LLM",
     "MESSAGES",
     "MESSAGE_CHUNKS",
+    "STORE_LAWS",
     "SYNC_MODES",
     "AIMessage",
     "AIMessageChunk",
@@ -444,12 +452,16 @@ __all__ = [
     "VectorStore",
     "VectorStoreRetriever",
     "VirtualClock",
+    "acheck_embeddings",
     "acheck_runnable",
+    "acheck_store",
     "add_usage",
     "adispatch_custom_event",
     "batches",
     "chain",
+    "check_embeddings",
     "check_runnable",
+    "check_store",
     "coerce_to_runnable",
     "convert_to_messages",
     "convert_to_openai_function",
@@ -707,7 +719,9 @@ _MODULES: Final = {
     "plait.stream_plan": ("StreamReport",),
     "plait.testing": (
         "ASYNC_MODES",
+        "EMBEDDING_LAWS",
         "LAWS",
+        "STORE_LAWS",
         "SYNC_MODES",
         "Call",
         "ConformanceError",
@@ -718,8 +732,12 @@ _MODULES: Final = {
         "Hangs",
         "Slow",
         "VirtualClock",
+        "acheck_embeddings",
         "acheck_runnable",
+        "acheck_store",
+        "check_embeddings",
         "check_runnable",
+        "check_store",
     ),
     "plait.tools": (
         "InjectedToolArg",

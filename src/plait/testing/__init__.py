@@ -2,6 +2,7 @@
 
 from plait.testing.clock import VirtualClock
 from plait.testing.conformance import acheck_runnable, check_runnable
+from plait.testing.embeddings import EMBEDDING_LAWS, acheck_embeddings, check_embeddings
 from plait.testing.faults import Fails, Hangs, Slow
 from plait.testing.findings import LAWS, ConformanceError, Finding
 from plait.testing.models import (
@@ -19,10 +20,13 @@ from plait.testing.models import (
     ParrotFakeChatModel,
 )
 from plait.testing.modes import ASYNC_MODES, SYNC_MODES
+from plait.testing.stores import STORE_LAWS, acheck_store, check_store
 
 __all__ = [
     "ASYNC_MODES",
+    "EMBEDDING_LAWS",
     "LAWS",
+    "STORE_LAWS",
     "SYNC_MODES",
     "Call",
     "ConformanceError",
@@ -42,6 +46,10 @@ __all__ = [
     "ParrotFakeChatModel",
     "Slow",
     "VirtualClock",
+    "acheck_embeddings",
     "acheck_runnable",
+    "acheck_store",
+    "check_embeddings",
     "check_runnable",
+    "check_store",
 ]

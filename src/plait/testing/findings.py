@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from plait.testing.equality import shown
@@ -129,21 +129,22 @@ class Finding:
     came: str
     modes: tuple[str, ...] = ()
     input: str | None = None
+    do: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         where = ", ".join(self.modes) + (f", for the input {self.input}" if self.input else "")
         lines = (f"{self.law}: {where}", f"expected  {self.expected}", f"came      {self.came}")
-        return "\n    ".join((*lines, f"do        {LAWS[self.law].do}"))
+        return "\n    ".join((*lines, f"do        {self.do}"))
 
 
 class ConformanceError(AssertionError):
-    """A runnable breaks laws: ``findings`` holds all that was found, ``laws`` the names of the broken ones."""
+    """Something breaks laws: ``findings`` holds all that was found, ``laws`` the names of the broken ones."""
 
-    def __init__(self, name: str, findings: Sequence[Finding]) -> None:
+    def __init__(self, name: str, findings: Sequence[Finding], kind: str = "a runnable") -> None:
         self.findings = list(findings)
         self.laws = list(dict.fromkeys(finding.law for finding in findings))
         listed = "\n\n".join(_listed(self.findings))
-        super().__init__(f"{name} breaks the laws of a runnable: {', '.join(self.laws)}\n\n{listed}")
+        super().__init__(f"{name} breaks the laws of {kind}: {', '.join(self.laws)}\n\n{listed}")
 
 
 def _listed(findings: Sequence[Finding]) -> Iterator[str]:
@@ -161,7 +162,8 @@ def _listed(findings: Sequence[Finding]) -> Iterator[str]:
 class Findings:
     """Collects what is found; what is the same in several modes is one finding."""
 
-    def __init__(self, skip: Container[str], secrets: Sequence[str]) -> None:
+    def __init__(self, skip: Container[str], secrets: Sequence[str], laws: Mapping[str, Law] = LAWS) -> None:
+        self._laws = laws
         self._skip = skip
         self._secrets = secrets
         self._found: dict[tuple[str, str, str, str | None], list[str]] = {}
@@ -187,10 +189,10 @@ class Findings:
     def all(self) -> list[Finding]:
         """Everything, in the order of the laws."""
         found = [
-            Finding(law, expected, came, _shortened(modes), input)
+            Finding(law, expected, came, _shortened(modes), input, self._laws[law].do)
             for (law, expected, came, input), modes in self._found.items()
         ]
-        return sorted(found, key=lambda finding: [*LAWS].index(finding.law))
+        return sorted(found, key=lambda finding: [*self._laws].index(finding.law))
 
 
 def _shortened(modes: list[str]) -> tuple[str, ...]:

@@ -285,7 +285,7 @@ class Spy:
 
     def _on_call(self, frame: FrameType) -> None:
         code = frame.f_code
-        if code in _WAITS and not _starts_a_thread(frame):
+        if code in _WAITS and not _starts_a_thread(frame) and not _hands_over_to_a_thread(frame):
             self.blocking.append(f"{code.co_qualname}() in {_place(_caller(frame).f_code)}")
         elif code.co_name in _VERBS and frame.f_lineno == code.co_firstlineno:  # and not where it is resumed
             self._on_verb(code, frame.f_locals)
@@ -323,6 +323,11 @@ def _blocks(called: Any) -> bool:
 def _starts_a_thread(frame: FrameType) -> bool:
     """Whether this is the moment that ``Thread.start`` waits for the thread to be there."""
     return _caller(_caller(frame)).f_code is threading.Thread.start.__code__
+
+
+def _hands_over_to_a_thread(frame: FrameType) -> bool:
+    """Whether this is the moment, of no length, that an executor asks whether a thread of it is idle."""
+    return _caller(_caller(frame)).f_code.co_name == "_adjust_thread_count"
 
 
 def _caller(frame: FrameType) -> FrameType:
