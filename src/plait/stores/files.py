@@ -43,18 +43,18 @@ class LocalFileStore(BaseStore[str, bytes]):
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """What is in the files of the keys, in their order; None where there is no file."""
-        return [self._read(path) for path in [self._path(key) for key in listed(keys)]]
+        return [self._read(path) for path in self._paths(keys)]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         """Write files, one after the other; all keys and values are looked at before the first is written."""
-        pairs = [(self._path(key), _bytes_of(value, key)) for key, value in key_value_pairs]
-        for path, value in pairs:
+        pairs = [(key, _bytes_of(value, key)) for key, value in key_value_pairs]
+        for path, (_, value) in zip(self._paths([key for key, _ in pairs]), pairs, strict=True):
             check_stopped()
             self._write(path, value)
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Take away the files of the keys; folders stay."""
-        for path in [self._path(key) for key in listed(keys)]:
+        for path in self._paths(keys):
             check_stopped()
             self._delete(path)
 
@@ -73,8 +73,11 @@ class LocalFileStore(BaseStore[str, bytes]):
     def _root(self) -> Path:
         return self.root_path.resolve()
 
-    def _path(self, key: str) -> Path:
+    def _paths(self, keys: Sequence[str]) -> list[Path]:
         root = self._root()
+        return [self._path(root, key) for key in listed(keys)]
+
+    def _path(self, root: Path, key: str) -> Path:
         path = root.joinpath(*names_of(key))
         with suppress(OSError, RuntimeError):  # a ring of links is the latter
             if path.resolve() == path and path.is_relative_to(root):
