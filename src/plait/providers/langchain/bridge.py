@@ -18,9 +18,12 @@ from plait.providers.langchain.outgoing import (
 )
 from plait.providers.langchain.peer import of, peer
 from plait.providers.langchain.retrieval import LangChainEmbeddings, LangChainRetriever
+from plait.providers.langchain.stores import LangChainVectorStore, store_for
+from plait.providers.langchain.tools import LangChainTool
 from plait.providers.langchain.values import inward, is_data, is_our_data, outward
 from plait.retrievers import BaseRetriever
 from plait.runnables import Runnable, coerce_to_runnable
+from plait.vectorstores import VectorStore
 
 __all__ = ["from_langchain", "to_langchain"]
 
@@ -28,11 +31,12 @@ __all__ = ["from_langchain", "to_langchain"]
 def from_langchain(thing: Any) -> Any:
     """What LangChain has, as plait has it.
 
-    A chat model becomes a plait chat model, a text model one of ours, and any other Runnable a Runnable; messages,
-    documents, prompt values and results are translated as data, also in lists and dicts. What is plait's already stays as it is.
+    A chat model becomes a plait chat model, a text model, an embedder, a retriever, a vector store and a tool one of
+    ours, and any other Runnable a Runnable; messages, documents, prompt values and results are translated as data, also
+    in lists and dicts. What is plait's already stays as it is, and what came from plait is given back as it was.
     Raises TypeError for anything else.
     """
-    if isinstance(thing, Runnable | Embeddings) or is_our_data(thing):
+    if isinstance(thing, Runnable | Embeddings | VectorStore) or is_our_data(thing):
         return cast(Any, thing)
     lc = peer()
     if (ours := origin(thing)) is not None:
@@ -47,6 +51,10 @@ def from_langchain(thing: Any) -> Any:
         return LangChainPrompt(runnable=thing)
     if isinstance(thing, lc.output_parsers.BaseGenerationOutputParser | lc.output_parsers.BaseOutputParser):
         return LangChainParser(runnable=thing)
+    if isinstance(thing, lc.tools.BaseTool):
+        return LangChainTool(runnable=thing)
+    if isinstance(thing, lc.vectorstores.VectorStore):
+        return LangChainVectorStore(thing)
     if isinstance(thing, lc.embeddings.Embeddings):
         return LangChainEmbeddings(thing)
     if isinstance(thing, lc.runnables.Runnable):
@@ -61,22 +69,26 @@ def from_langchain(thing: Any) -> Any:
 def to_langchain(thing: Any) -> Any:
     """What plait has, as LangChain has it: for its chains, for LangGraph's nodes, for LangServe.
 
-    A chat model becomes one of LangChain's, so do text models, embedders and retrievers, and any other Runnable, or
-    function, a Runnable; messages, documents, prompt values and results are translated as data, also in lists and
+    A chat model becomes one of LangChain's, so do text models, embedders, retrievers and vector stores, and any other
+    Runnable, or function, a Runnable; messages, documents, prompt values and results are translated as data, also in lists and
     dicts. What came from LangChain is given back as it was. Raises TypeError for anything else.
     """
     if isinstance(thing, ChatLangChain | LangChainLLM | LangChainRunnable | LangChainRetriever) and thing.name is None:
         return cast(Any, thing)._theirs
     if isinstance(thing, LangChainEmbeddings):
         return thing.embeddings
+    if isinstance(thing, LangChainVectorStore):
+        return thing.store
     lc = peer()
-    if isinstance(thing, lc.runnables.Runnable | lc.embeddings.Embeddings) or is_data(thing):
+    known = (lc.runnables.Runnable, lc.embeddings.Embeddings, lc.vectorstores.VectorStore)
+    if isinstance(thing, known) or is_data(thing):
         return thing
     for kind, make in (
         (BaseChatModel, chat_model_for),
         (BaseLLM, llm_for),
         (BaseRetriever, retriever_for),
         (Embeddings, embeddings_for),
+        (VectorStore, store_for),
         (Runnable, runnable_for),
     ):
         if isinstance(thing, kind):

@@ -20,7 +20,7 @@ from plait.providers.langchain.values import addable, inward, outward
 from plait.runnables.stages import ainside, inside
 from plait.runs import current
 
-__all__ = ["chat_model_for", "embeddings_for", "llm_for", "origin", "retriever_for", "runnable_for"]
+__all__ = ["Ours", "chat_model_for", "embeddings_for", "llm_for", "origin", "retriever_for", "runnable_for"]
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def _entering() -> Generator[None, None, None]:
 
 def origin(thing: Any) -> Any:
     """What of plait's is behind a thing of LangChain's; None if nothing is."""
-    return cast(Any, thing).runnable if isinstance(thing, _Ours) else None
+    return cast(Any, thing).runnable if isinstance(thing, Ours) else None
 
 
 def _handed_on(chunk: Any) -> Any:
@@ -76,11 +76,11 @@ async def _ainward(chunks: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
 # --------------------------------------------------------------------------------------------------------- runnables
 
 
-class _Ours:
+class Ours:
     """What was plait's."""
 
 
-class _Verbs(_Ours):
+class _Verbs(Ours):
     """What LangChain calls; its own helpers make the run and find the config."""
 
     runnable: Any
@@ -209,7 +209,7 @@ def runnable_for(runnable: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------------ models
 
 
-class _Answers(_Ours):
+class _Answers(Ours):
     """What LangChain calls of a chat model; it makes the run itself."""
 
     runnable: Any
@@ -264,7 +264,7 @@ class _Answers(_Ours):
         return cast(Any, self).bind(**bound.kwargs) if hasattr(bound, "kwargs") else runnable_for(bound)
 
 
-class _Continues(_Ours):
+class _Continues(Ours):
     """What LangChain calls of a text model; it makes the run itself."""
 
     runnable: Any
@@ -347,7 +347,7 @@ def llm_for(model: Any) -> Any:
 # --------------------------------------------------------------------------------------------------------- retrieval
 
 
-class _Embeds(_Ours):
+class _Embeds(Ours):
     def __init__(self, embeddings: Any) -> None:
         self.embeddings = self.runnable = embeddings
 
@@ -377,7 +377,7 @@ def embeddings_for(embeddings: Any) -> Any:
     return _embeddings_class()(embeddings)
 
 
-class _Finds(_Ours):
+class _Finds(Ours):
     """What LangChain calls of a retriever; it makes the run itself."""
 
     runnable: Any

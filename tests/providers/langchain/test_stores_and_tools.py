@@ -1,0 +1,143 @@
+"""Vector stores and tools of LangChain's in plait, and plait's stores in LangChain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plait.documents import Document
+from plait.embeddings import DeterministicFakeEmbedding
+from plait.errors import ConfigError, ToolException
+from plait.messages import ToolMessage
+from plait.providers.langchain import from_langchain, to_langchain
+from plait.vectorstores import InMemoryVectorStore, VectorStore
+
+pytestmark = pytest.mark.peer
+
+TEXTS = ["a red cat", "a blue cat", "a fast car"]
+
+
+@pytest.fixture
+def store(lc: Any) -> Any:
+    """A store of LangChain's, in plait."""
+    embeddings = to_langchain(DeterministicFakeEmbedding(size=32))
+    theirs = lc.vectorstores.InMemoryVectorStore(embeddings)
+    ours = from_langchain(theirs)
+    ours.add_texts(TEXTS, [{"n": number} for number in range(3)], ids=["0", "1", "2"])
+    return ours
+
+
+async def test_a_store_is_one_of_ours(store: Any) -> None:
+    """It keeps, finds, gives and forgets as a store of plait's does, in both colours."""
+    assert isinstance(store, VectorStore)
+    assert store.get_by_ids(["1"]) == [Document("a blue cat", metadata={"n": 1}, id="1")]
+    assert [each.id for each in store.similarity_search("car", k=1)] == ["2"]
+    assert [each.id for each in await store.asimilarity_search("car", k=1)] == ["2"]
+    assert store.delete(["2"])
+    assert await store.aget_by_ids(["2"]) == []
+
+
+async def test_every_search_is_the_stores_own(store: Any) -> None:
+    """Scores, vectors, relevance and diversity come from LangChain's methods."""
+    vector = store.embeddings.embed_query("red")
+
+    [(first, score)] = store.similarity_search_with_score("red", k=1)
+    [(same, again)] = await store.asimilarity_search_with_score_by_vector(vector, k=1)
+
+    assert (first.id, same.id) == ("0", "0")
+    assert score == pytest.approx(again)
+    assert store.similarity_search_by_vector(vector, k=1) == [first]
+    assert {each.id for each in store.max_marginal_relevance_search("cat", k=2)} <= {"0", "1", "2"}
+    assert len(await store.amax_marginal_relevance_search_by_vector(vector, k=2)) == 2
+
+
+def test_a_filter_is_the_stores_own(store: Any) -> None:
+    """A filter goes on in the form that the store takes: a function, here."""
+    [found] = store.similarity_search("cat", k=3, filter=lambda document: document.metadata["n"] == 1)
+
+    assert found.id == "1"
+
+
+async def test_a_retriever_of_it_is_tagged_with_its_class(run: Any, store: Any) -> None:
+    """``as_retriever`` is plait's; its runs name LangChain's store."""
+    retriever = store.as_retriever(search_type="mmr", search_kwargs={"k": 1}, tags=["mine"])
+
+    assert retriever.tags == ["mine", "InMemoryVectorStore"]
+    if not run.is_async:
+        assert len(run(retriever, "cat")) == 1
+
+
+def test_a_store_is_made_by_its_own_class(store: Any) -> None:
+    """There is no class to make an empty one of."""
+    with pytest.raises(ConfigError, match="its own class"):
+        type(store).from_texts(["a"], DeterministicFakeEmbedding(size=2))
+
+
+async def test_a_store_of_plaits_is_one_of_langchains(lc: Any) -> None:
+    """LangChain's code keeps its documents in a store of plait's, and finds them there."""
+    ours = InMemoryVectorStore.from_texts(TEXTS, DeterministicFakeEmbedding(size=32))
+    theirs = to_langchain(ours)
+
+    ids = theirs.add_documents([lc.documents.Document(page_content="a green frog", metadata={"n": 9})])
+    [found] = await theirs.as_retriever(search_kwargs={"k": 1}).ainvoke("green frog")
+
+    assert isinstance(theirs, lc.vectorstores.VectorStore)
+    assert found == lc.documents.Document(page_content="a green frog", metadata={"n": 9}, id=ids[0])
+    assert theirs.similarity_search_with_score("frog", k=1)[0][0].id == ids[0]
+    assert theirs.delete(ids)
+    assert (from_langchain(theirs) is ours, to_langchain(from_langchain(theirs)) is ours) != (False, True)
+
+
+@pytest.fixture
+def add(lc: Any) -> Any:
+    """A tool of LangChain's, in plait."""
+
+    @lc.tools.tool
+    def add(a: int, b: int) -> Any:
+        """Add two numbers."""
+        if a < 0:
+            raise lc.tools.ToolException("no debts")
+        return a + b
+
+    return from_langchain(add)
+
+
+def test_a_tool_takes_arguments_and_calls(run: Any, add: Any) -> None:
+    """A dict of arguments gives the value, a model's tool call a tool message."""
+    call = {"name": "add", "args": {"a": 1, "b": 2}, "id": "7", "type": "tool_call"}
+
+    answer = run(add, call)
+
+    assert run(add, {"a": 1, "b": 2}) == 3
+    assert (type(answer), answer.content, answer.tool_call_id) == (ToolMessage, "3", "7")
+
+
+def test_a_tool_says_what_it_is(add: Any) -> None:
+    """Name, description and arguments are LangChain's, its runs those of a tool."""
+    assert (add.get_name(), add.description) == ("add", "Add two numbers.")
+    assert set(add.args) == {"a", "b"}
+    assert add._kind == "tool"
+
+
+def test_an_error_of_a_tool_is_known_to_both(run: Any, lc: Any, add: Any) -> None:
+    """What a tool may tell its model is caught by either library's name."""
+    with pytest.raises(ToolException, match="no debts") as caught:
+        run(add, {"a": -1, "b": 0})
+
+    assert isinstance(caught.value, lc.tools.ToolException)
+
+
+def test_strange_output_of_a_tool_passes(lc: Any) -> None:
+    """A tool that gives a value of a class of its own, or a deep one, gives that."""
+    strange = object()
+
+    @lc.tools.tool
+    def give(what: str) -> Any:
+        """Give something."""
+        return {"deep": [[[strange]]], "documents": [lc.documents.Document(page_content=what)]}
+
+    came = from_langchain(give).invoke({"what": "x"})
+
+    assert came["deep"][0][0][0] is strange
+    assert came["documents"] == [Document("x")]
