@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from plait.errors import StandstillError as StandstillError
     from plait.errors import StoreError as StoreError
     from plait.errors import ToolException as ToolException
+    from plait.errors import ToolInputError as ToolInputError
     from plait.example_selectors import BaseExampleSelector as BaseExampleSelector
     from plait.example_selectors import ExampleStore as ExampleStore
     from plait.example_selectors import LengthBasedExampleSelector as LengthBasedExampleSelector
@@ -233,10 +234,20 @@ if TYPE_CHECKING:
     from plait.testing import check_embeddings as check_embeddings
     from plait.testing import check_runnable as check_runnable
     from plait.testing import check_store as check_store
+    from plait.tools import BaseTool as BaseTool
     from plait.tools import InjectedToolArg as InjectedToolArg
     from plait.tools import InjectedToolCallId as InjectedToolCallId
+    from plait.tools import RunnableTool as RunnableTool
+    from plait.tools import StructuredTool as StructuredTool
+    from plait.tools import Tool as Tool
+    from plait.tools import ToolNode as ToolNode
+    from plait.tools import as_tool as as_tool
     from plait.tools import convert_to_openai_function as convert_to_openai_function
     from plait.tools import convert_to_openai_tool as convert_to_openai_tool
+    from plait.tools import create_retriever_tool as create_retriever_tool
+    from plait.tools import render_text_description as render_text_description
+    from plait.tools import render_text_description_and_args as render_text_description_and_args
+    from plait.tools import tool as tool
     from plait.tracers import ConsoleCallbackHandler as ConsoleCallbackHandler
     from plait.tracers import ConsoleTracer as ConsoleTracer
     from plait.tracers import JsonLinesTracer as JsonLinesTracer
@@ -291,6 +302,7 @@ __all__ = [
     "BaseRetriever",
     "BaseStore",
     "BaseStringMessagePromptTemplate",
+    "BaseTool",
     "BaseTransformOutputParser",
     "ByteStore",
     "CacheBackedEmbeddings",
@@ -420,6 +432,7 @@ __all__ = [
     "RunnableRetry",
     "RunnableSequence",
     "RunnableSerializable",
+    "RunnableTool",
     "RunnableWithFallbacks",
     "RunnableWithMessageHistory",
     "SQLiteCache",
@@ -438,15 +451,19 @@ __all__ = [
     "StreamingStdOutCallbackHandler",
     "StringPromptTemplate",
     "StringPromptValue",
+    "StructuredTool",
     "SystemMessage",
     "SystemMessageChunk",
     "SystemMessagePromptTemplate",
     "TextContentBlock",
+    "Tool",
     "ToolCall",
     "ToolCallChunk",
     "ToolException",
+    "ToolInputError",
     "ToolMessage",
     "ToolMessageChunk",
+    "ToolNode",
     "UsageMetadata",
     "UsageMetadataCallbackHandler",
     "VectorStore",
@@ -457,6 +474,7 @@ __all__ = [
     "acheck_store",
     "add_usage",
     "adispatch_custom_event",
+    "as_tool",
     "batches",
     "chain",
     "check_embeddings",
@@ -469,6 +487,7 @@ __all__ = [
     "convert_to_openai_tool",
     "count_tokens_approximately",
     "create_image_block",
+    "create_retriever_tool",
     "create_text_block",
     "current_config",
     "dispatch_custom_event",
@@ -495,9 +514,12 @@ __all__ = [
     "messages_from_dict",
     "messages_to_dict",
     "patch_config",
+    "render_text_description",
+    "render_text_description_and_args",
     "set_debug",
     "set_llm_cache",
     "to_langchain",
+    "tool",
     "tool_call",
     "tool_call_chunk",
     "trim_messages",
@@ -552,6 +574,7 @@ _MODULES: Final = {
         "StandstillError",
         "StoreError",
         "ToolException",
+        "ToolInputError",
     ),
     "plait.example_selectors": (
         "BaseExampleSelector",
@@ -740,10 +763,20 @@ _MODULES: Final = {
         "check_store",
     ),
     "plait.tools": (
+        "BaseTool",
         "InjectedToolArg",
         "InjectedToolCallId",
+        "RunnableTool",
+        "StructuredTool",
+        "Tool",
+        "ToolNode",
+        "as_tool",
         "convert_to_openai_function",
         "convert_to_openai_tool",
+        "create_retriever_tool",
+        "render_text_description",
+        "render_text_description_and_args",
+        "tool",
     ),
     "plait.tracers": (
         "ConsoleCallbackHandler",

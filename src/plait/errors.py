@@ -12,6 +12,7 @@
     ├── MessageError             ValueError         what should be a message, or a chunk of one, cannot be one
     ├── OutputParserException    ValueError         model output that a parser cannot read
     ├── ToolException            RuntimeError       a tool failed, or was called with what it cannot take
+    │   └── ToolInputError       ValueError         a tool was called with arguments that it does not take
     ├── StoreError               ValueError         a store cannot take, find or read what it is asked for
     ├── LoadError                ValueError         saved data that cannot be loaded, or an object that cannot be saved
     ├── HistoryError             RuntimeError       a stored conversation cannot be read, written or waited for
@@ -47,6 +48,7 @@ __all__ = [
     "StandstillError",
     "StoreError",
     "ToolException",
+    "ToolInputError",
 ]
 
 
@@ -114,6 +116,10 @@ class OutputParserException(PlaitError, ValueError):
 
 class ToolException(PlaitError, RuntimeError):
     """A tool failed in a way that the model may be told of, or was called with what it cannot take."""
+
+
+class ToolInputError(ToolException, ValueError):
+    """A tool was called with arguments that it does not take; says which they are, and what was expected."""
 
 
 class StoreError(PlaitError, ValueError):

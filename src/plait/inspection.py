@@ -77,8 +77,11 @@ def _named_parameters(function: FunctionType) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def config_parameter(func: Any) -> str | None:
-    """The name of the parameter that takes the config, by the rule at the top of this module, or None."""
+def config_parameter(func: Any, *, named: bool = False) -> str | None:
+    """The name of the parameter that takes the config, by the rule at the top of this module, or None.
+
+    ``named`` says that a call gives all arguments by name, so that the first parameter may be it, too.
+    """
     given: set[str] = set()
     filled = 0
     inner = func
@@ -90,9 +93,9 @@ def config_parameter(func: Any) -> str | None:
     function = _function(func)
     if function is None:
         return None
-    found = _config_among(function, skip=filled + 1)
+    found = _config_among(function, skip=filled + (not named))
     if found is None and function.__code__.co_flags & _VARKEYWORDS and hasattr(function, "__wrapped__"):
-        found = config_parameter(cast(Any, function).__wrapped__)
+        found = config_parameter(cast(Any, function).__wrapped__, named=named)
     return None if found in given else found
 
 

@@ -51,7 +51,7 @@ def arguments_of(
     The config, ``run_manager`` and ``callbacks`` are left out. Raises ChainError for a function whose arguments cannot be
     given by name, and, if ``strict_docstring``, for a docstring that describes others than there are.
     """
-    skipped = {*_NOT_ASKED, *left_out, config_parameter(func) or ""}
+    skipped = {*_NOT_ASKED, *left_out, config_parameter(func, named=True) or ""}
     parameters = [each for each in _parameters(func) if each.name not in skipped]
     said = documented(getattr(func, "__doc__", None)).arguments if parse_docstring else {}
     strangers = sorted(said.keys() - {each.name for each in parameters} - skipped)
