@@ -113,6 +113,18 @@ def test_pieces_of_dicts_add_up(run: Any, lc: Any) -> None:
     assert value_of(run, both, "xy") == {"a": "xy", "b": 2}
 
 
+def test_values_that_grow_are_plain_in_langchain(lc: Any) -> None:
+    """What takes the place of the chunk before it is a plain dict or list there, of which the last one counts as well."""
+    parser = from_langchain(lc.output_parsers.JsonOutputParser())
+    letters = RunnableLambda(lambda text: text) | (lambda text: (yield from text)) | parser  # type: ignore[misc,operator]
+
+    chunks = list(to_langchain(letters).stream('{"a": "xy"}'))
+
+    assert {type(chunk) for chunk in chunks} == {dict}
+    assert chunks[-1] == {"a": "xy"}
+    assert (to_langchain(letters) | lc.runnables.RunnableLambda(lambda x: x)).invoke('{"a": "xy"}') == {"a": "xy"}
+
+
 def test_early_close_ends_both_sides(lc: Any) -> None:
     """Closing LangChain's stream closes plait's generator."""
     ended: list[str] = []

@@ -8,9 +8,10 @@ import pytest
 
 from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding
-from plait.errors import ConfigError, ToolException
-from plait.messages import ToolMessage
+from plait.errors import ConfigError, ToolException, ToolInputError
+from plait.messages import AIMessage, ToolMessage
 from plait.providers.langchain import from_langchain, to_langchain
+from plait.tools import BaseTool, ToolNode, tool
 from plait.vectorstores import InMemoryVectorStore, VectorStore
 
 pytestmark = pytest.mark.peer
@@ -109,6 +110,7 @@ def test_a_tool_takes_arguments_and_calls(run: Any, add: Any) -> None:
 
     answer = run(add, call)
 
+    assert isinstance(add, BaseTool)
     assert run(add, {"a": 1, "b": 2}) == 3
     assert (type(answer), answer.content, answer.tool_call_id) == (ToolMessage, "3", "7")
 
@@ -141,3 +143,61 @@ def test_strange_output_of_a_tool_passes(lc: Any) -> None:
 
     assert came["deep"][0][0][0] is strange
     assert came["documents"] == [Document("x")]
+
+
+def test_wrong_arguments_are_named(run: Any, add: Any) -> None:
+    """What LangChain refuses is a ToolInputError here, which a ToolNode tells the model."""
+    call = {"name": "add", "args": {"a": "x"}, "id": "7", "type": "tool_call"}
+
+    [told] = run(ToolNode([add]), AIMessage("", tool_calls=[call]))
+
+    assert told.status == "error"
+    assert "'b'" in told.content
+    with pytest.raises(ToolInputError, match="cannot be called"):
+        run(add, {"a": "x"})
+
+
+def test_a_tool_of_plaits_is_one_of_langchains(lc: Any) -> None:
+    """It takes arguments and tool calls there, and its errors are handled there."""
+
+    @tool(response_format="content_and_artifact")
+    def look(query: str) -> Any:
+        """Look something up."""
+        if not query:
+            raise ToolException("nothing to look for")
+        return query.upper(), {"raw": query}
+
+    theirs = to_langchain(look)
+    call = {"name": "look", "args": {"query": "a"}, "id": "7", "type": "tool_call"}
+
+    assert isinstance(theirs, lc.tools.BaseTool)
+    assert theirs.invoke({"query": "a"}) == "A"
+    assert (theirs.invoke(call).content, theirs.invoke(call).artifact) == ("A", {"raw": "a"})
+    with pytest.raises(lc.tools.ToolException, match="nothing"):
+        theirs.invoke({"query": ""})
+    assert from_langchain(theirs) is look
+
+
+def test_models_of_langchain_are_told_of_plaits_tools(lc: Any) -> None:
+    """``bind_tools`` takes tools of either library."""
+    fakes = pytest.importorskip("langchain_core.language_models.fake_chat_models")
+    told = []
+
+    class Caller(fakes.ParrotFakeChatModel):  # type: ignore[misc,name-defined]  # its base is loaded when it is needed
+        def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+            told.extend(lc.utils.function_calling.convert_to_openai_tool(each) for each in tools)
+            return self.bind(tools=told)
+
+    @tool
+    def ours(a: int) -> int:
+        """One of plait's."""
+        return a
+
+    @lc.tools.tool
+    def theirs(a: int) -> int:
+        """One of LangChain's."""
+        return a
+
+    from_langchain(Caller()).bind_tools([ours, from_langchain(theirs), theirs])
+
+    assert [each["function"]["name"] for each in told] == ["ours", "theirs", "theirs"]

@@ -19,10 +19,11 @@ from plait.providers.langchain.outgoing import (
 from plait.providers.langchain.peer import of, peer
 from plait.providers.langchain.retrieval import LangChainEmbeddings, LangChainRetriever
 from plait.providers.langchain.stores import LangChainVectorStore, store_for
-from plait.providers.langchain.tools import LangChainTool
+from plait.providers.langchain.tools import LangChainTool, tool_for, tool_from
 from plait.providers.langchain.values import inward, is_data, is_our_data, outward
 from plait.retrievers import BaseRetriever
 from plait.runnables import Runnable, coerce_to_runnable
+from plait.tools import BaseTool
 from plait.vectorstores import VectorStore
 
 __all__ = ["from_langchain", "to_langchain"]
@@ -52,7 +53,7 @@ def from_langchain(thing: Any) -> Any:
     if isinstance(thing, lc.output_parsers.BaseGenerationOutputParser | lc.output_parsers.BaseOutputParser):
         return LangChainParser(runnable=thing)
     if isinstance(thing, lc.tools.BaseTool):
-        return LangChainTool(runnable=thing)
+        return tool_from(thing)
     if isinstance(thing, lc.vectorstores.VectorStore):
         return LangChainVectorStore(thing)
     if isinstance(thing, lc.embeddings.Embeddings):
@@ -69,10 +70,12 @@ def from_langchain(thing: Any) -> Any:
 def to_langchain(thing: Any) -> Any:
     """What plait has, as LangChain has it: for its chains, for LangGraph's nodes, for LangServe.
 
-    A chat model becomes one of LangChain's, so do text models, embedders, retrievers and vector stores, and any other
-    Runnable, or function, a Runnable; messages, documents, prompt values and results are translated as data, also in lists and
+    A chat model becomes one of LangChain's, so do text models, embedders, retrievers, tools and vector stores, and any
+    other Runnable, or function, a Runnable; messages, documents, prompt values and results are translated as data, also in lists and
     dicts. What came from LangChain is given back as it was. Raises TypeError for anything else.
     """
+    if isinstance(thing, LangChainTool):
+        return thing.tool
     if isinstance(thing, ChatLangChain | LangChainLLM | LangChainRunnable | LangChainRetriever) and thing.name is None:
         return cast(Any, thing)._theirs
     if isinstance(thing, LangChainEmbeddings):
@@ -83,16 +86,18 @@ def to_langchain(thing: Any) -> Any:
     known = (lc.runnables.Runnable, lc.embeddings.Embeddings, lc.vectorstores.VectorStore)
     if isinstance(thing, known) or is_data(thing):
         return thing
-    for kind, make in (
+    ways: tuple[tuple[Any, Any], ...] = (
         (BaseChatModel, chat_model_for),
         (BaseLLM, llm_for),
         (BaseRetriever, retriever_for),
+        (BaseTool, tool_for),
         (Embeddings, embeddings_for),
         (VectorStore, store_for),
         (Runnable, runnable_for),
-    ):
+    )
+    for kind, make in ways:
         if isinstance(thing, kind):
-            return make(thing)
+            return make(cast(Any, thing))
     if is_our_data(thing) or isinstance(thing, list | dict | tuple):
         return outward(thing)
     if callable(thing):

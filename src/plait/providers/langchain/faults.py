@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from plait.errors import OutputParserException, ToolException
 from plait.providers.langchain.peer import peer
@@ -29,48 +28,32 @@ def passing() -> Generator[None, None, None]:
 
 
 def both(error: Exception) -> Exception:
-    """The same error, or one that is an instance of both libraries' classes."""
+    """The same error, or one that is an instance of its class and of the other library's."""
     lc = peer()
-    for ours, theirs, make in (
-        (OutputParserException, lc.exceptions.OutputParserException, _parser_error),
-        (ToolException, lc.tools.ToolException, _tool_error),
+    for ours, theirs in (
+        (OutputParserException, lc.exceptions.OutputParserException),
+        (ToolException, lc.tools.ToolException),
     ):
         if isinstance(error, ours) is not isinstance(error, theirs):
-            return make(error)
+            missing = theirs if isinstance(error, ours) else ours
+            return _restored(type(error), missing, error.args, vars(error))
     return error
 
 
-def _parser_error(error: Any) -> Exception:
-    made = _joined(OutputParserException, peer().exceptions.OutputParserException)(*error.args)
-    cast("dict[str, Any]", vars(made)).update(
-        observation=error.observation, llm_output=error.llm_output, send_to_llm=error.send_to_llm
-    )
-    return cast(Exception, made)
+def _restored(known: type[Exception], missing: type[Exception], args: tuple[Any, ...], state: Any) -> Exception:
+    made: Exception = _joined(known, missing)(*args)
+    vars(made).update({name: value for name, value in state.items() if name != "__notes__"})
+    return made
 
 
-def _tool_error(error: Any) -> Exception:
-    return cast(Exception, _joined(ToolException, peer().tools.ToolException)(*error.args))
+def _joined(known: type[Exception], missing: type[Exception]) -> Any:
+    """A class of both; made anew each time, as ``known`` may be a user's."""
 
-
-@cache
-def _joined(ours: type[Exception], theirs: type[Exception]) -> Any:
     def init(self: Exception, *args: object) -> None:
         Exception.__init__(self, *args)  # the message was made already, where the error was
 
-    return type(ours.__name__, (ours, theirs), {"__init__": init, "__reduce__": _reduced, "__module__": __name__})
+    def reduced(self: Exception) -> tuple[Any, ...]:
+        return _restored, (known, missing, self.args, vars(self))
 
-
-def _reduced(self: Any) -> tuple[Any, ...]:
-    return _restored, (isinstance(self, ToolException), self.args, vars(self))
-
-
-def _restored(is_tool: bool, args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
-    lc = peer()
-    pair = (
-        (ToolException, lc.tools.ToolException)
-        if is_tool
-        else (OutputParserException, lc.exceptions.OutputParserException)
-    )
-    made: Exception = _joined(*pair)(*args)
-    vars(made).update(state)
-    return made
+    members = {"__init__": init, "__reduce__": reduced, "__module__": known.__module__}
+    return type(known.__name__, (known, missing), members)

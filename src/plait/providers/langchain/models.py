@@ -14,6 +14,7 @@ from plait.outputs import ChatGenerationChunk, ChatResult, GenerationChunk, LLMR
 from plait.providers.langchain.configs import acalling, calling
 from plait.providers.langchain.nodes import LangChainRunnable, Natively
 from plait.providers.langchain.peer import of, peer
+from plait.providers.langchain.tools import written
 from plait.providers.langchain.values import inward, outward
 from plait.runnables import Runnable
 from plait.runs import current
@@ -83,7 +84,7 @@ class ChatLangChain(Natively, BaseChatModel):
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, Any]:
         """This with tools, in the form that the model's own ``bind_tools`` gives them."""
-        return _bound(self.model.bind_tools(list(tools), **kwargs), self.name)
+        return _bound(self.model.bind_tools([written(each) for each in tools], **kwargs), self.name)
 
     def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
         """This, with answers of that shape; the model's own way of it, with the arguments that it takes."""

@@ -20,11 +20,21 @@ from plait.providers.langchain.values import addable, inward, outward
 from plait.runnables.stages import ainside, inside
 from plait.runs import current
 
-__all__ = ["Ours", "chat_model_for", "embeddings_for", "llm_for", "origin", "retriever_for", "runnable_for"]
+__all__ = [
+    "Ours",
+    "chat_model_for",
+    "embeddings_for",
+    "entering",
+    "llm_for",
+    "origin",
+    "retriever_for",
+    "runnable_for",
+    "with_field",
+]
 
 
 @contextmanager
-def _entering() -> Generator[None, None, None]:
+def entering() -> Generator[None, None, None]:
     """What is in force of ours while LangChain calls us: the limits around it, and nobody who listens twice."""
     before = current.get()
     current.set(outside())
@@ -157,18 +167,18 @@ class _Verbs(Ours):
             await aclose_all([stream])
 
     def _run(self, input: Any, run_manager: Any, config: Any, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             given = for_plait(config, run_manager)
             return outward(self.runnable.invoke(inward(input), given, **kwargs))
 
     async def _arun(self, input: Any, run_manager: Any, config: Any, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             given = afor_plait(config, run_manager)
             return outward(await self.runnable.ainvoke(inward(input), given, **kwargs))
 
     def _chunks(self, chunks: Iterator[Any], run_manager: Any, config: Any, **kwargs: Any) -> Iterator[Any]:
         given = for_plait(config, run_manager)
-        with _entering():
+        with entering():
             stream = self.runnable.transform(map(inward, chunks), given, **kwargs)
         stream = inside(stream, outside())
         try:
@@ -181,7 +191,7 @@ class _Verbs(Ours):
         self, chunks: AsyncIterator[Any], run_manager: Any, config: Any, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
         given = afor_plait(config, run_manager)
-        with _entering():
+        with entering():
             stream = self.runnable.atransform(_ainward(chunks), given, **kwargs)
         stream = ainside(stream, outside())
         try:
@@ -222,17 +232,17 @@ class _Answers(Ours):
         return cast(str, cast(Any, super()).get_name(suffix, name=name or self.runnable.get_name()))
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             result = outward(self.runnable.generate([inward(messages)], stop, **kwargs))
             return peer().outputs.ChatResult(generations=result.generations[0], llm_output=result.llm_output)
 
     async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             result = outward(await self.runnable.agenerate([inward(messages)], stop, **kwargs))
             return peer().outputs.ChatResult(generations=result.generations[0], llm_output=result.llm_output)
 
     def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
-        with _entering():
+        with entering():
             stream = self.runnable.stream(inward(messages), stop=stop, **kwargs)
         piece = peer().outputs.ChatGenerationChunk
         chunks = inside(stream, outside())
@@ -246,7 +256,7 @@ class _Answers(Ours):
     async def _astream(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
-        with _entering():
+        with entering():
             stream = self.runnable.astream(inward(messages), stop=stop, **kwargs)
         piece = peer().outputs.ChatGenerationChunk
         chunks = ainside(stream, outside())
@@ -274,15 +284,15 @@ class _Continues(Ours):
         return str(self.runnable._llm_type)
 
     def _generate(self, prompts: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             return outward(self.runnable.generate(prompts, stop, **kwargs))
 
     async def _agenerate(self, prompts: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-        with _entering():
+        with entering():
             return outward(await self.runnable.agenerate(prompts, stop, **kwargs))
 
     def _stream(self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
-        with _entering():
+        with entering():
             stream = self.runnable.stream(prompt, stop=stop, **kwargs)
         piece = peer().outputs.GenerationChunk
         chunks = inside(stream, outside())
@@ -296,7 +306,7 @@ class _Continues(Ours):
     async def _astream(
         self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
-        with _entering():
+        with entering():
             stream = self.runnable.astream(prompt, stop=stop, **kwargs)
         piece = peer().outputs.GenerationChunk
         chunks = ainside(stream, outside())
@@ -320,13 +330,14 @@ async def _aheard(piece: Any, run_manager: Any) -> Any:
     return piece
 
 
-def _with_field(name: str, mixin: type[Any], base: Any) -> Any:
+def with_field(name: str, mixin: type[Any], base: Any) -> Any:
+    """A pydantic class of LangChain's with the mixin's methods, and ``runnable`` as a field."""
     return type(name, (mixin, base), {"__module__": __name__, "__annotations__": {"runnable": Any}})
 
 
 @cache
 def _chat_model_class() -> Any:
-    return _with_field("PlaitChatModel", _Answers, peer().language_models.BaseChatModel)
+    return with_field("PlaitChatModel", _Answers, peer().language_models.BaseChatModel)
 
 
 def chat_model_for(model: Any) -> Any:
@@ -336,7 +347,7 @@ def chat_model_for(model: Any) -> Any:
 
 @cache
 def _llm_class() -> Any:
-    return _with_field("PlaitLLM", _Continues, peer().language_models.BaseLLM)
+    return with_field("PlaitLLM", _Continues, peer().language_models.BaseLLM)
 
 
 def llm_for(model: Any) -> Any:
@@ -386,17 +397,17 @@ class _Finds(Ours):
         return cast(str, cast(Any, super()).get_name(suffix, name=name or self.runnable.get_name()))
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any) -> Any:
-        with _entering():
+        with entering():
             return outward(self.runnable.invoke(query, for_plait({}, run_manager)))
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> Any:
-        with _entering():
+        with entering():
             return outward(await self.runnable.ainvoke(query, afor_plait({}, run_manager)))
 
 
 @cache
 def _retriever_class() -> Any:
-    return _with_field("PlaitRetriever", _Finds, peer().retrievers.BaseRetriever)
+    return with_field("PlaitRetriever", _Finds, peer().retrievers.BaseRetriever)
 
 
 def retriever_for(retriever: Any) -> Any:

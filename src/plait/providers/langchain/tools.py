@@ -1,30 +1,158 @@
-"""Tools of LangChain's in plait."""
+"""Tools: LangChain's as ours, and ours as LangChain's."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from traceback import walk_tb
+from typing import Any, ClassVar, cast
 
-from plait.providers.langchain.nodes import LangChainRunnable
+from pydantic import BaseModel, ValidationError
 
-__all__ = ["LangChainTool"]
+from plait.errors import ToolInputError
+from plait.providers.langchain.configs import acalling, afor_plait, calling, for_plait, restored
+from plait.providers.langchain.nodes import Natively
+from plait.providers.langchain.outgoing import Ours, entering, with_field
+from plait.providers.langchain.peer import peer
+from plait.providers.langchain.values import inward, outward
+from plait.runnables import Runnable
+from plait.runs import Scope, current
+from plait.tools import BaseTool, convert_to_openai_tool
+
+__all__ = ["LangChainTool", "tool_for", "tool_from", "written"]
 
 
-class LangChainTool(LangChainRunnable):
-    """A tool of LangChain's as it is: a text, a dict of arguments or a tool call in, a result or a tool message out."""
+class LangChainTool(Natively, BaseTool):
+    """A tool of LangChain's as it is; what it is called with is checked there, and its errors are handled there."""
 
-    _kind: ClassVar[str] = "tool"
+    tool: Any
+    """The tool of LangChain's."""
+
+    _own_verbs: ClassVar[bool] = False
 
     @property
-    def description(self) -> str:
-        """What it tells the model that it does."""
-        return str(self.runnable.description)
+    def _theirs(self) -> Any:
+        return self.tool
 
     @property
-    def args(self) -> dict[str, Any]:
-        """Its arguments, as JSON Schema has them."""
-        return dict(self.runnable.args)
+    def OutputType(self) -> Any:
+        return Any
 
-    @property
-    def args_schema(self) -> Any:
-        """The schema of its arguments."""
-        return self.runnable.args_schema
+    def _run(self, **kwargs: Any) -> Any:
+        return self.invoke(kwargs)
+
+    def _invoke(
+        self, input: Any, config: Scope | None = None, *, injected: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        given = self._whole(input, injected, kwargs)
+        before = current.get()
+        current.set(restored(config))  # what of ours it calls inherits it
+        try:
+            with calling(config) as theirs, _checked(self.name):
+                return inward(self.tool.invoke(given, theirs))
+        finally:
+            current.set(before)
+
+    async def _ainvoke(  # twin: one of its two blocks is async
+        self, input: Any, config: Scope | None = None, *, injected: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        given = self._whole(input, injected, kwargs)
+        before = current.get()
+        current.set(restored(config))  # what of ours it calls inherits it
+        try:
+            async with acalling(config) as theirs:
+                with _checked(self.name):
+                    return inward(await self.tool.ainvoke(given, theirs))
+        finally:
+            current.set(before)
+
+    def _whole(self, input: Any, injected: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> Any:
+        """What LangChain's tool is called with: also the arguments that the program gives."""
+        call = self._read(input, {}, kwargs)
+        if not injected:
+            return outward(input)
+        args = {**self._named(call.given), **injected}
+        return outward({**input, "args": args} if call.by_model else args)
+
+
+@contextmanager
+def _checked(name: str) -> Generator[None, None, None]:
+    """Arguments that LangChain refuses are wrong here as well; what the tool itself runs into is another matter."""
+    try:
+        yield
+    except ValidationError as error:
+        if all(frame.f_code.co_name != "_parse_input" for frame, _ in walk_tb(error.__traceback__)):
+            raise
+        said = "; ".join(f"{'.'.join(map(str, each['loc']))!r}: {each['msg']}" for each in error.errors()[:10])
+        raise ToolInputError(f"the tool {name!r} cannot be called with that: {said}") from error
+
+
+def tool_from(tool: Any) -> LangChainTool:
+    """The tool of LangChain's as one of ours."""
+    schema: Any = tool.tool_call_schema
+    ready = isinstance(schema, dict) or (isinstance(schema, type) and issubclass(schema, BaseModel))
+    about = {"tags": tool.tags, "metadata": tool.metadata, "return_direct": tool.return_direct}
+    return LangChainTool(
+        tool=tool,
+        name=tool.name,
+        description=tool.description,
+        args_schema=cast(Any, schema) if ready else cast(Any, schema).schema(),  # of a class of pydantic 1
+        response_format=tool.response_format,
+        **about,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ to LangChain
+
+
+class _Does(Ours):
+    """What LangChain calls of a tool; it makes the run itself, and the message."""
+
+    runnable: Any
+
+    def _run(self, *args: Any, run_manager: Any = None, **kwargs: Any) -> Any:
+        call = self._as_call(args, kwargs)
+        with entering():
+            given = None if run_manager is None else for_plait({}, run_manager)
+            return self._result(outward(self.runnable.invoke(call, given)))
+
+    async def _arun(self, *args: Any, run_manager: Any = None, **kwargs: Any) -> Any:
+        call = self._as_call(args, kwargs)
+        with entering():
+            given = None if run_manager is None else afor_plait({}, run_manager)
+            return self._result(outward(await self.runnable.ainvoke(call, given)))
+
+    def _as_call(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """What the tool is called with; where it keeps something beside its answer, as a model calls it."""
+        given = args[0] if args else kwargs
+        if self.runnable.response_format == "content":
+            return given
+        return {"type": "tool_call", "name": self.runnable.name, "args": given, "id": ""}
+
+    def _result(self, answer: Any) -> Any:
+        return answer if self.runnable.response_format == "content" else (answer.content, answer.artifact)
+
+
+@cache
+def _tool_class() -> Any:
+    return with_field("PlaitTool", _Does, peer().tools.BaseTool)
+
+
+def tool_for(tool: BaseTool) -> Any:
+    """The tool as one of LangChain's."""
+    return _tool_class()(
+        runnable=tool,
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.tool_call_schema,
+        response_format=tool.response_format,
+        return_direct=tool.return_direct,
+    )
+
+
+def written(tool: Any) -> Any:
+    """A tool as a model of LangChain's can be told of it: one of ours in OpenAI's form, which they all read."""
+    if isinstance(tool, LangChainTool):
+        return tool.tool
+    return cast(Any, convert_to_openai_tool(tool)) if isinstance(tool, Runnable) else tool

@@ -102,10 +102,22 @@ _REBUILD: Final[Mapping[type, Callable[[Any, _Translate], Any]]] = {list: _items
 
 
 def _plain_kind(value: Any) -> Callable[[Any, _Translate], Any] | None:
-    """How a dict is rebuilt that only says how it adds up; such classes end at the border."""
-    if isinstance(value, dict) and type(cast(object, value)).__module__ == "langchain_core.runnables.utils":
-        return _values
-    return None
+    """How a value is rebuilt whose class only says how it adds up, here or there; such classes end at the border."""
+    kind = class_of(value)
+    if kind.__module__ != "langchain_core.runnables.utils" and not hasattr(kind, "__merge_all__"):
+        return None
+    return next((_BARE[base] for base in _BARE if issubclass(kind, base)), None)
+
+
+def _bare(value: Any, each: _Translate) -> Any:
+    return [each(item) for item in value]
+
+
+def _text(value: Any, each: _Translate) -> str:
+    return str.__str__(value)
+
+
+_BARE: Final[Mapping[type, Callable[[Any, _Translate], Any]]] = {dict: _values, list: _bare, str: _text}
 
 
 # ---------------------------------------------------------------------------------------------------------- to plait
