@@ -209,10 +209,12 @@ if TYPE_CHECKING:
     from plait.runnables import patch_config as patch_config
     from plait.stores import BaseStore as BaseStore
     from plait.stores import ByteStore as ByteStore
+    from plait.stores import EncoderBackedStore as EncoderBackedStore
     from plait.stores import InMemoryBaseStore as InMemoryBaseStore
     from plait.stores import InMemoryByteStore as InMemoryByteStore
     from plait.stores import InMemoryStore as InMemoryStore
     from plait.stores import LocalFileStore as LocalFileStore
+    from plait.stores import create_kv_docstore as create_kv_docstore
     from plait.stream_plan import StreamReport as StreamReport
     from plait.testing import ASYNC_MODES as ASYNC_MODES
     from plait.testing import EMBEDDING_LAWS as EMBEDDING_LAWS
@@ -235,6 +237,7 @@ if TYPE_CHECKING:
     from plait.testing import check_runnable as check_runnable
     from plait.testing import check_store as check_store
     from plait.tools import BaseTool as BaseTool
+    from plait.tools import BaseToolkit as BaseToolkit
     from plait.tools import InjectedToolArg as InjectedToolArg
     from plait.tools import InjectedToolCallId as InjectedToolCallId
     from plait.tools import RunnableTool as RunnableTool
@@ -257,6 +260,7 @@ if TYPE_CHECKING:
     from plait.vectorstores import FAISS as FAISS
     from plait.vectorstores import DistanceStrategy as DistanceStrategy
     from plait.vectorstores import InMemoryVectorStore as InMemoryVectorStore
+    from plait.vectorstores import PGVector as PGVector
     from plait.vectorstores import VectorStore as VectorStore
     from plait.vectorstores import VectorStoreRetriever as VectorStoreRetriever
     from plait.vectorstores import maximal_marginal_relevance as maximal_marginal_relevance
@@ -303,6 +307,7 @@ __all__ = [
     "BaseStore",
     "BaseStringMessagePromptTemplate",
     "BaseTool",
+    "BaseToolkit",
     "BaseTransformOutputParser",
     "ByteStore",
     "CacheBackedEmbeddings",
@@ -339,6 +344,7 @@ __all__ = [
     "Edge",
     "Embeddings",
     "EmptyStreamError",
+    "EncoderBackedStore",
     "ExampleSelector",
     "ExampleStore",
     "Fails",
@@ -404,6 +410,7 @@ __all__ = [
     "OpenTelemetryTracer",
     "OutputParserException",
     "OutputTokenDetails",
+    "PGVector",
     "ParrotFakeChatModel",
     "PlaitError",
     "PostgresChatMessageHistory",
@@ -487,6 +494,7 @@ __all__ = [
     "convert_to_openai_tool",
     "count_tokens_approximately",
     "create_image_block",
+    "create_kv_docstore",
     "create_retriever_tool",
     "create_text_block",
     "current_config",
@@ -734,10 +742,12 @@ _MODULES: Final = {
     "plait.stores": (
         "BaseStore",
         "ByteStore",
+        "EncoderBackedStore",
         "InMemoryBaseStore",
         "InMemoryByteStore",
         "InMemoryStore",
         "LocalFileStore",
+        "create_kv_docstore",
     ),
     "plait.stream_plan": ("StreamReport",),
     "plait.testing": (
@@ -764,6 +774,7 @@ _MODULES: Final = {
     ),
     "plait.tools": (
         "BaseTool",
+        "BaseToolkit",
         "InjectedToolArg",
         "InjectedToolCallId",
         "RunnableTool",
@@ -790,6 +801,7 @@ _MODULES: Final = {
         "FAISS",
         "DistanceStrategy",
         "InMemoryVectorStore",
+        "PGVector",
         "VectorStore",
         "VectorStoreRetriever",
         "maximal_marginal_relevance",
