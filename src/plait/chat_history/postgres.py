@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Self, TypeVar
 
 from plait.chat_history.base import BaseChatMessageHistory
 from plait.chat_history.records import VERSION, check_session, check_table, read, refuse_version, written
-from plait.errors import ConfigError, HistoryError, MissingExtraError
+from plait.errors import HistoryError
 from plait.messages import BaseMessage
+from plait.postgres import (
+    LIMITS,
+    THWARTED,
+    Connection,
+    Opening,
+    check_timeout,
+    described,
+    driver,
+    hidden,
+    opened,
+    reason,
+    without_secrets,
+)
 
 __all__ = ["PostgresChatMessageHistory"]
 
 T = TypeVar("T")
-Connection = Any
-"""A psycopg.Connection; its own type takes no text for a statement that is not written out in the call."""
-Opening = Callable[[], AbstractContextManager[Any]]
-
-_SECRETS: Final = ("password", "sslpassword", "oauth_client_secret")
-_SHOWN: Final = ("host", "hostaddr", "port", "dbname", "user", "service")
 
 _TRIES: Final = 5
-_THWARTED: Final = ("40001", "40P01")  # a conflict of two transactions, a deadlock: it was rolled back
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS "{table}" (
@@ -38,16 +43,6 @@ INSERT INTO "{table}_version" SELECT {version} WHERE NOT EXISTS (SELECT 1 FROM "
 
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
 _FOR_TABLE, _FOR_SESSION = 7201, 7202  # two ranges of locks: for the tables themselves and for one session
-
-
-def _psycopg() -> Any:
-    try:
-        import psycopg
-    except ImportError as error:
-        raise MissingExtraError(
-            "a history in PostgreSQL needs the extra `postgres`: pip install 'plait[postgres]'"
-        ) from error
-    return psycopg
 
 
 class PostgresChatMessageHistory(BaseChatMessageHistory):
@@ -74,9 +69,9 @@ class PostgresChatMessageHistory(BaseChatMessageHistory):
     ) -> None:
         self.session_id = check_session(session_id)
         self.table = check_table(table)
-        self.timeout = _checked_timeout(timeout)
+        self.timeout = check_timeout(timeout)
         self._connection: str | Opening
-        self._connection, self._database = _described(connection)
+        self._connection, self._database = described(connection)
 
     @property
     def messages(self) -> list[BaseMessage]:
@@ -114,7 +109,7 @@ class PostgresChatMessageHistory(BaseChatMessageHistory):
         return f"{type(self).__name__}({self.session_id!r}, {self._database})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_connection": _without_secrets(self._connection)}
+        return {**vars(self), "_connection": without_secrets(self._connection)}
 
     def __copy__(self) -> Self:
         return self  # it never changes; and what is made for a pickle has no password
@@ -126,23 +121,23 @@ class PostgresChatMessageHistory(BaseChatMessageHistory):
 
     def _transacted(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, in one transaction; one that another has thwarted is tried again, as it left nothing."""
-        psycopg, failure = _psycopg(), ""
+        psycopg, failure = driver(), ""
         for _ in range(_TRIES):
             try:
                 return self._once(work)
             except psycopg.Error as error:
-                failure = _hidden(_reason(error), self._connection)
-                if error.sqlstate not in _THWARTED:
+                failure = hidden(reason(error), self._connection)
+                if error.sqlstate not in THWARTED:
                     break
         raise HistoryError(f"{self._place}: {failure}")  # without its cause, which knows the connection string
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        with self._opened() as connection:
+        with opened(self._connection, self.timeout) as connection:
             for missing in (False, True):
                 if missing:
                     self._create(connection)
                 with connection.transaction():
-                    connection.execute(_LIMITS, self._limits)
+                    connection.execute(LIMITS, self._limits)
                     version = _version(connection, self.table)
                     if version is not None:
                         refuse_version(version[0], self._place)
@@ -152,7 +147,7 @@ class PostgresChatMessageHistory(BaseChatMessageHistory):
     def _create(self, connection: Connection) -> None:
         """Make the tables, in a transaction that holds no session while it waits for those who write."""
         with connection.transaction():
-            connection.execute(_LIMITS, self._limits)
+            connection.execute(LIMITS, self._limits)
             connection.execute(_TURN, (self.table, _FOR_TABLE))  # CREATE IF NOT EXISTS is no protection from another
             if _version(connection, self.table) is None:
                 connection.execute(_SCHEMA.format(table=self.table, version=VERSION))
@@ -160,18 +155,6 @@ class PostgresChatMessageHistory(BaseChatMessageHistory):
     @property
     def _limits(self) -> dict[str, str]:
         return {"limit": f"{self.timeout * 1000:.0f}ms"}
-
-    @contextmanager
-    def _opened(self) -> Generator[Connection, None, None]:
-        if not isinstance(self._connection, str):
-            with self._connection() as connection:
-                yield connection
-            return
-        with _psycopg().connect(self._connection, connect_timeout=max(2, round(self.timeout))) as connection:
-            yield connection
-
-
-_LIMITS: Final = "SELECT set_config('lock_timeout', %(limit)s, true), set_config('statement_timeout', %(limit)s, true)"
 
 
 def _version(connection: Connection, table: str) -> tuple[Any] | None:
@@ -181,74 +164,3 @@ def _version(connection: Connection, table: str) -> tuple[Any] | None:
         return None
     found = connection.execute(f'SELECT max(version) FROM "{table}_version"').fetchone()  # noqa: S608 - a checked name
     return None if found is None else (found[0],)
-
-
-def _described(connection: Any) -> tuple[Any, str]:
-    """How to connect, and how an error and a repr may name that."""
-    if callable(connection):
-        owner: Any = getattr(connection, "__self__", connection)  # the pool; its method is another object each time
-        return connection, f"of {type(owner).__name__} at {id(owner):#x}"
-    if not isinstance(connection, str):
-        raise ConfigError(
-            "connection must be a connection string, or a function that gives a connection in a `with` block, such as "
-            f"the method `connection` of a pool; got {type(connection).__name__}"
-        )
-    parts = _parts(connection)
-    shown = " ".join(f"{key}={parts[key]}" for key in _SHOWN if parts.get(key))
-    return connection, shown or "of the environment"
-
-
-def _parts(text: str) -> dict[str, Any]:
-    psycopg = _psycopg()
-    try:
-        return dict(psycopg.conninfo.conninfo_to_dict(text))
-    except psycopg.Error:
-        pass
-    raise ConfigError(  # without its cause, which shows a part of the string
-        "the connection string cannot be read; write postgresql://user:password@host:port/database (special characters "
-        "of the password as %XX), or host=... port=... dbname=... user=... password=..."
-    )
-
-
-def _without_secrets(connection: Any) -> Any:
-    if callable(connection):
-        return connection
-    parts = {key: value for key, value in _parts(connection).items() if key not in _SECRETS}
-    return _psycopg().conninfo.make_conninfo(**parts)
-
-
-def _hidden(text: str, connection: Any) -> str:
-    for secret in () if callable(connection) else map(_parts(connection).get, _SECRETS):
-        text = text.replace(secret, "***") if secret else text
-    return text
-
-
-def _checked_timeout(seconds: Any) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 86400:
-        raise ConfigError(f"timeout must be a number of seconds above 0 and below a day, got {seconds!r}")
-    return float(seconds)
-
-
-def _reason(error: Any) -> str:
-    """What went wrong and what to do, without the values of a statement or of the connection string."""
-    state = error.sqlstate
-    for prefix, advice in _ADVICE.items():
-        if state is not None and state.startswith(prefix):
-            return f"{advice} (SQLSTATE {state})"
-    if state is None:
-        said = " ".join(str(error).split())[:300]
-        return f"no connection, or it was lost; see that the server runs and accepts this user ({said})"
-    return f"the server refused it ({type(error).__name__}, SQLSTATE {state}); its log says why"
-
-
-_ADVICE: Final = {
-    "28": "the server refuses this user or password",
-    "3D": "there is no such database; create it first",
-    "42501": "this user may not use the table, or not create it; grant that, or create the table as another user",
-    "42": "the table is not one of plait's; choose another name for the table",
-    "53": "the server has no room left, or no connection; use a pool, or raise its limits",
-    "55P03": "others held the session for too long; end whoever holds it, or give a longer timeout",
-    "57014": "it took too long; look for who blocks the table, or give a longer timeout",
-    "57": "the server is shutting down or starting up; repeat the run when it is there",
-    "25006": "the database is read-only; write to its primary server",
-}

@@ -4,12 +4,14 @@ from plait.vectorstores.base import VectorStore, VectorStoreRetriever
 from plait.vectorstores.distances import DistanceStrategy
 from plait.vectorstores.faiss import FAISS
 from plait.vectorstores.memory import InMemoryVectorStore
+from plait.vectorstores.pgvector import PGVector
 from plait.vectorstores.similarity import maximal_marginal_relevance
 
 __all__ = [
     "FAISS",
     "DistanceStrategy",
     "InMemoryVectorStore",
+    "PGVector",
     "VectorStore",
     "VectorStoreRetriever",
     "maximal_marginal_relevance",

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, cast
 from plait.errors import StoreError
 from plait.vectorstores.similarity import cosines, numpy, unit
 
-__all__ = ["Block", "array_of", "block"]
+__all__ = ["Block", "array_of", "block", "check_dimension"]
 
 
 class Block(Protocol):
@@ -33,7 +33,7 @@ def block(vectors: Any, count: int, dimension: int | None, source: str) -> Any:
     from plait.embeddings.vectors import checked
 
     rows = checked(vectors, count, source)
-    _check_dimension(len(rows[0]), dimension, source)
+    check_dimension(len(rows[0]), dimension, source)
     return _Lists(rows)
 
 
@@ -46,7 +46,7 @@ def array_of(vectors: Any, count: int, dimension: int | None, source: str) -> An
         raise StoreError(f"{source} must give a vector of numbers for each text, all of one length: {error}") from error
     if array.ndim != 2 or array.shape[0] != count or not array.shape[1]:
         raise StoreError(f"{source} gave {_shape(array)} for {count} texts; expected one for each, all of one length")
-    _check_dimension(array.shape[1], dimension, source)
+    check_dimension(array.shape[1], dimension, source)
     if not np.isfinite(array.sum()) and not np.isfinite(array).all():
         raise StoreError(f"{source} gave a vector with a number that is not finite, such as nan")
     return array
@@ -56,7 +56,8 @@ def _shape(array: Any) -> str:
     return f"{array.shape[0]} vectors of {array.shape[1]} numbers" if array.ndim == 2 else f"a shape of {array.shape}"
 
 
-def _check_dimension(came: int, expected: int | None, source: str) -> None:
+def check_dimension(came: int, expected: int | None, source: str) -> None:
+    """Raise StoreError for vectors of another length than those of the store."""
     if expected is not None and came != expected:
         raise StoreError(
             f"{source} gives vectors of {came} numbers, but those of this store have {expected}: use the embedding model "
