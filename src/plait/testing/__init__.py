@@ -21,6 +21,7 @@ from plait.testing.models import (
 )
 from plait.testing.modes import ASYNC_MODES, SYNC_MODES
 from plait.testing.stores import STORE_LAWS, acheck_store, check_store
+from plait.testing.vectorstores import VECTOR_STORE_LAWS, acheck_vector_store, check_vector_store
 
 __all__ = [
     "ASYNC_MODES",
@@ -28,6 +29,7 @@ __all__ = [
     "LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
+    "VECTOR_STORE_LAWS",
     "Call",
     "ConformanceError",
     "DeterministicFakeEmbedding",
@@ -49,7 +51,9 @@ __all__ = [
     "acheck_embeddings",
     "acheck_runnable",
     "acheck_store",
+    "acheck_vector_store",
     "check_embeddings",
     "check_runnable",
     "check_store",
+    "check_vector_store",
 ]
