@@ -8,9 +8,10 @@ import pytest
 
 from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding
-from plait.errors import ConfigError, ToolException, ToolInputError
+from plait.errors import ConfigError, StoreError, ToolException, ToolInputError
 from plait.messages import AIMessage, ToolMessage
 from plait.providers.langchain import from_langchain, to_langchain
+from plait.testing import check_embeddings, check_vector_store
 from plait.tools import BaseTool, ToolNode, tool
 from plait.vectorstores import InMemoryVectorStore, VectorStore
 
@@ -88,6 +89,39 @@ async def test_a_store_of_plaits_is_one_of_langchains(lc: Any) -> None:
     assert theirs.similarity_search_with_score("frog", k=1)[0][0].id == ids[0]
     assert theirs.delete(ids)
     assert (from_langchain(theirs) is ours, to_langchain(from_langchain(theirs)) is ours) != (False, True)
+
+
+def test_an_embedder_keeps_the_laws(lc: Any) -> None:
+    """``check_embeddings`` over an embedder of LangChain's, whose numbers are numpy's."""
+    skip = {"odd-texts": "this model of LangChain's encodes its text as UTF-8"}
+
+    check_embeddings(from_langchain(lc.embeddings.DeterministicFakeEmbedding(size=8)), skip=skip)
+
+
+def test_a_store_keeps_the_laws(lc: Any) -> None:
+    """``check_vector_store`` over a store of LangChain's, as far as that store can."""
+    skip = {
+        "works": "this store takes functions as filters, has no relevance, and no other search with a filter",
+        "unknown-key": "as works",
+        "filters": "as works",
+        "delete": "this store cannot forget all at once",
+        "refuses": "this store does not compare the lengths of vectors",
+        "copies": "this store shares what metadata holds",
+        "retriever": "its tag is LangChain's class",
+    }
+
+    def make(embedding: Any) -> Any:
+        return from_langchain(lc.vectorstores.InMemoryVectorStore(to_langchain(embedding)))
+
+    check_vector_store(make, skip=skip)
+
+
+def test_a_search_for_nothing_is_refused(store: Any) -> None:
+    """A ``k`` below 1 and a vector that holds no numbers are found before LangChain is asked."""
+    with pytest.raises(ConfigError):
+        store.similarity_search("cat", k=0)
+    with pytest.raises(StoreError):
+        store.similarity_search_by_vector([float("nan")] * 32)
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ from plait.runs import current
 __all__ = ["LangChainEmbeddings", "LangChainRetriever"]
 
 
+def _floats(vector: Any) -> list[float]:
+    """The numbers as Python's: some models give those of numpy."""
+    return [*map(float, vector)]
+
+
 class LangChainEmbeddings(Embeddings):
     """An embedder of LangChain's as it is."""
 
@@ -27,19 +32,19 @@ class LangChainEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order."""
-        return cast("list[list[float]]", self.embeddings.embed_documents(texts))
+        return [_floats(vector) for vector in self.embeddings.embed_documents(texts)]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order, without blocking the event loop."""
-        return cast("list[list[float]]", await self.embeddings.aembed_documents(texts))
+        return [_floats(vector) for vector in await self.embeddings.aembed_documents(texts)]
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a text that is searched for."""
-        return cast("list[float]", self.embeddings.embed_query(text))
+        return _floats(self.embeddings.embed_query(text))
 
     async def aembed_query(self, text: str) -> list[float]:
         """The vector of a text that is searched for, without blocking the event loop."""
-        return cast("list[float]", await self.embeddings.aembed_query(text))
+        return _floats(await self.embeddings.aembed_query(text))
 
     def _identity(self) -> str:
         kind = class_of(self.embeddings)

@@ -16,6 +16,7 @@ from plait.providers.langchain.values import inward, outward
 from plait.stopping import check_stopped
 from plait.vectorstores import VectorStore, VectorStoreRetriever
 from plait.vectorstores.base import Hit, portions
+from plait.vectorstores.similarity import check_number, check_vector
 
 __all__ = ["LangChainVectorStore", "store_for"]
 
@@ -94,37 +95,43 @@ class LangChainVectorStore(VectorStore):
         return found.model_copy(update={"tags": [*(found.tags or [])[:-1], class_of(self.store).__name__]})
 
     def similarity_search(self, query: str, k: int = 4, filter: Any = None, **kwargs: Any) -> _Found:
-        return cast(_Found, inward(self.store.similarity_search(query, k, **_with(filter, kwargs))))
+        return cast(_Found, inward(self.store.similarity_search(*_query(query, k), **_with(filter, kwargs))))
 
     async def asimilarity_search(self, query: str, k: int = 4, filter: Any = None, **kwargs: Any) -> _Found:
-        return cast(_Found, inward(await self.store.asimilarity_search(query, k, **_with(filter, kwargs))))
+        return cast(_Found, inward(await self.store.asimilarity_search(*_query(query, k), **_with(filter, kwargs))))
 
     def similarity_search_with_score(self, query: str, k: int = 4, filter: Any = None, **kwargs: Any) -> _Scored:
-        return cast(_Scored, inward(self.store.similarity_search_with_score(query, k, **_with(filter, kwargs))))
+        return cast(
+            _Scored, inward(self.store.similarity_search_with_score(*_query(query, k), **_with(filter, kwargs)))
+        )
 
     async def asimilarity_search_with_score(self, query: str, k: int = 4, filter: Any = None, **kwargs: Any) -> _Scored:
-        return cast(_Scored, inward(await self.store.asimilarity_search_with_score(query, k, **_with(filter, kwargs))))
+        return cast(
+            _Scored, inward(await self.store.asimilarity_search_with_score(*_query(query, k), **_with(filter, kwargs)))
+        )
 
     def similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, filter: Any = None, *, score_threshold: float | None = None, **kwargs: Any
     ) -> _Scored:
         asked = _with(filter, kwargs, score_threshold=score_threshold)
-        return cast(_Scored, inward(self.store.similarity_search_with_relevance_scores(query, k, **asked)))
+        return cast(_Scored, inward(self.store.similarity_search_with_relevance_scores(*_query(query, k), **asked)))
 
     async def asimilarity_search_with_relevance_scores(
         self, query: str, k: int = 4, filter: Any = None, *, score_threshold: float | None = None, **kwargs: Any
     ) -> _Scored:
         asked = _with(filter, kwargs, score_threshold=score_threshold)
-        return cast(_Scored, inward(await self.store.asimilarity_search_with_relevance_scores(query, k, **asked)))
+        return cast(
+            _Scored, inward(await self.store.asimilarity_search_with_relevance_scores(*_query(query, k), **asked))
+        )
 
     def similarity_search_by_vector(self, embedding: Any, k: int = 4, filter: Any = None, **kwargs: Any) -> _Found:
-        found = self.store.similarity_search_by_vector([*embedding], k, **_with(filter, kwargs))
+        found = self.store.similarity_search_by_vector(*_vector(embedding, k), **_with(filter, kwargs))
         return cast(_Found, inward(found))
 
     async def asimilarity_search_by_vector(
         self, embedding: Any, k: int = 4, filter: Any = None, **kwargs: Any
     ) -> _Found:
-        found = await self.store.asimilarity_search_by_vector([*embedding], k, **_with(filter, kwargs))
+        found = await self.store.asimilarity_search_by_vector(*_vector(embedding, k), **_with(filter, kwargs))
         return cast(_Found, inward(found))
 
     def max_marginal_relevance_search(
@@ -137,7 +144,7 @@ class LangChainVectorStore(VectorStore):
         **kwargs: Any,
     ) -> _Found:
         asked = _with(filter, kwargs, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        return cast(_Found, inward(self.store.max_marginal_relevance_search(query, **asked)))
+        return cast(_Found, inward(self.store.max_marginal_relevance_search(_query(query, k)[0], **asked)))
 
     async def amax_marginal_relevance_search(
         self,
@@ -149,7 +156,7 @@ class LangChainVectorStore(VectorStore):
         **kwargs: Any,
     ) -> _Found:
         asked = _with(filter, kwargs, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        return cast(_Found, inward(await self.store.amax_marginal_relevance_search(query, **asked)))
+        return cast(_Found, inward(await self.store.amax_marginal_relevance_search(_query(query, k)[0], **asked)))
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -161,7 +168,9 @@ class LangChainVectorStore(VectorStore):
         **kwargs: Any,
     ) -> _Found:
         asked = _with(filter, kwargs, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        return cast(_Found, inward(self.store.max_marginal_relevance_search_by_vector([*embedding], **asked)))
+        return cast(
+            _Found, inward(self.store.max_marginal_relevance_search_by_vector(_vector(embedding, k)[0], **asked))
+        )
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -173,7 +182,9 @@ class LangChainVectorStore(VectorStore):
         **kwargs: Any,
     ) -> _Found:
         asked = _with(filter, kwargs, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult)
-        return cast(_Found, inward(await self.store.amax_marginal_relevance_search_by_vector([*embedding], **asked)))
+        return cast(
+            _Found, inward(await self.store.amax_marginal_relevance_search_by_vector(_vector(embedding, k)[0], **asked))
+        )
 
     # --------------------------------------------------------------------- the hooks, for what is not overridden above
 
@@ -195,6 +206,14 @@ class LangChainVectorStore(VectorStore):
     @classmethod
     def _made(cls, embedding: Embeddings, **kwargs: Any) -> Self:  # noqa: ARG003 - a hook takes what it is given
         raise ConfigError("make the store by its own class, and then from_langchain(store)")
+
+
+def _query(query: str, k: int) -> tuple[str, int]:
+    return query, check_number("k", k, 1)
+
+
+def _vector(embedding: Any, k: int) -> tuple[list[float], int]:
+    return check_vector(embedding, None), check_number("k", k, 1)
 
 
 def _with(filter: Any, kwargs: dict[str, Any], **more: Any) -> dict[str, Any]:
