@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import plait
 from plait.chat_history import InMemoryChatMessageHistory
-from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException
+from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException, ToolInputError
 from plait.language_models import LLM, BaseChatModel, BaseLLM, SimpleChatModel
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from plait.output_parsers import (
@@ -63,6 +63,7 @@ from plait.testing import (
     Hangs,
     Slow,
 )
+from plait.tools import BaseTool, StructuredTool, Tool, ToolNode, as_tool
 
 NEED_A_SERVER = "plait.providers"
 """Whose classes are checked where their servers are."""
@@ -444,6 +445,15 @@ FAULTS = {
     "a slow model": Sample(Slow(EchoChatModel(), each=0.0001), SAID, [(5, TypeError)]),
 }
 
+
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+ADD_TOOL = StructuredTool.from_function(add)
+ADDING = AIMessage("", tool_calls=[{"type": "tool_call", "name": "add", "args": {"a": 1}, "id": "1"}])
+
 COMPONENTS = {
     "prompt": Sample(JOKE, TOPICS, NO_VARIABLE, {"pickles": True}),
     "chat prompt": Sample(CHAT, ASKED, [({"role": "x"}, MissingVariableError)], {"pickles": True}),
@@ -508,6 +518,15 @@ COMPONENTS = {
         TOPICS,
         NO_VARIABLE,
     ),
+    "tool of a function": Sample(
+        ADD_TOOL, [{"a": 1}, {"a": 1, "b": 2}], [({"c": 1}, ToolInputError)], {"pickles": True}
+    ),
+    "tool called by a model": Sample(
+        ADD_TOOL, ADDING.tool_calls, [], {"skip": {"schemas": "they tell of arguments, not of calls"}}
+    ),
+    "tool of a text": Sample(Tool("upper", upper, "Make it loud."), TEXTS, [(5, ToolInputError)], {"pickles": True}),
+    "tool of a chain": Sample(as_tool(SHOUT, name="shout"), TEXTS, [(5, ToolInputError)]),
+    "tools": Sample(ToolNode([ADD_TOOL]), [ADDING, [ADDING], AIMessage("done")], [(5, TypeError)], {"pickles": True}),
     "a model for each": Sample(
         EchoChatModel().map(), [["one", "two words"], [[("human", "three")]]], [([5], TypeError)]
     ),
@@ -642,6 +661,16 @@ class ManyTextsModel(BaseLLM):
         return LLMResult(generations=[[Generation(text=prompt.upper())] for prompt in prompts])
 
 
+class Louder(BaseTool):
+    """Says a text loudly."""
+
+    name: str = "louder"
+    description: str = "Say it loudly."
+
+    def _run(self, text: str, times: int = 1) -> str:
+        return text.upper() * times
+
+
 class Number(BaseOutputParser[int]):
     """Reads a number."""
 
@@ -687,6 +716,7 @@ OF_USERS = {
     ),
     "a parser of chunks": Sample(Loud(), ["one", AIMessage("Two")], [(5, TypeError)]),
     "a parser of generations": Sample(Kind(), ["one", AIMessage("Two")], [(5, TypeError)]),
+    "a tool": Sample(Louder(), [*TEXTS, {"text": "x", "times": 2}], [(5, ToolInputError)], {"pickles": True}),
     "a model with history": Sample(
         RunnableWithMessageHistory(EchoChatModel(), no_history), SAID, [(5, TypeError)], {"pickles": True}
     ),

@@ -131,9 +131,16 @@ if TYPE_CHECKING:
     from plait.messages import tool_call as tool_call
     from plait.messages import tool_call_chunk as tool_call_chunk
     from plait.messages import trim_messages as trim_messages
+    from plait.output_parsers import BaseCumulativeTransformOutputParser as BaseCumulativeTransformOutputParser
     from plait.output_parsers import BaseGenerationOutputParser as BaseGenerationOutputParser
     from plait.output_parsers import BaseOutputParser as BaseOutputParser
     from plait.output_parsers import BaseTransformOutputParser as BaseTransformOutputParser
+    from plait.output_parsers import JsonOutputKeyToolsParser as JsonOutputKeyToolsParser
+    from plait.output_parsers import JsonOutputParser as JsonOutputParser
+    from plait.output_parsers import JsonOutputToolsParser as JsonOutputToolsParser
+    from plait.output_parsers import PydanticOutputParser as PydanticOutputParser
+    from plait.output_parsers import PydanticToolsParser as PydanticToolsParser
+    from plait.output_parsers import SimpleJsonOutputParser as SimpleJsonOutputParser
     from plait.output_parsers import StrOutputParser as StrOutputParser
     from plait.outputs import ChatGeneration as ChatGeneration
     from plait.outputs import ChatGenerationChunk as ChatGenerationChunk
@@ -293,6 +300,7 @@ __all__ = [
     "BaseChatMessageHistory",
     "BaseChatModel",
     "BaseChatPromptTemplate",
+    "BaseCumulativeTransformOutputParser",
     "BaseExampleSelector",
     "BaseGenerationOutputParser",
     "BaseLLM",
@@ -383,6 +391,9 @@ __all__ = [
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
+    "JsonOutputKeyToolsParser",
+    "JsonOutputParser",
+    "JsonOutputToolsParser",
     "LLMResult",
     "LanguageModelInput",
     "LanguageModelLike",
@@ -417,6 +428,8 @@ __all__ = [
     "PromptError",
     "PromptTemplate",
     "PromptValue",
+    "PydanticOutputParser",
+    "PydanticToolsParser",
     "RecursionLimitError",
     "RouterRunnable",
     "RunLog",
@@ -446,6 +459,7 @@ __all__ = [
     "SQLiteChatMessageHistory",
     "SemanticSimilarityExampleSelector",
     "SimpleChatModel",
+    "SimpleJsonOutputParser",
     "Slow",
     "StandardStreamEvent",
     "StandstillError",
@@ -660,9 +674,16 @@ _MODULES: Final = {
         "trim_messages",
     ),
     "plait.output_parsers": (
+        "BaseCumulativeTransformOutputParser",
         "BaseGenerationOutputParser",
         "BaseOutputParser",
         "BaseTransformOutputParser",
+        "JsonOutputKeyToolsParser",
+        "JsonOutputParser",
+        "JsonOutputToolsParser",
+        "PydanticOutputParser",
+        "PydanticToolsParser",
+        "SimpleJsonOutputParser",
         "StrOutputParser",
     ),
     "plait.outputs": (

@@ -2,7 +2,7 @@
 
 from plait.errors import ToolException, ToolInputError
 from plait.tools.arguments import InjectedToolArg, InjectedToolCallId
-from plait.tools.base import BaseTool
+from plait.tools.base import BaseTool, BaseToolkit
 from plait.tools.function_schemas import convert_to_openai_function, convert_to_openai_tool
 from plait.tools.functions import StructuredTool, Tool, tool
 from plait.tools.node import ToolNode
@@ -11,6 +11,7 @@ from plait.tools.runnables import RunnableTool, as_tool, create_retriever_tool
 
 __all__ = [
     "BaseTool",
+    "BaseToolkit",
     "InjectedToolArg",
     "InjectedToolCallId",
     "RunnableTool",

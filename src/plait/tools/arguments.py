@@ -21,6 +21,7 @@ __all__ = [
     "given_to",
     "injected_in",
     "is_call_id",
+    "is_made",
     "without_injected",
 ]
 
@@ -51,6 +52,7 @@ def arguments_of(
     The config, ``run_manager`` and ``callbacks`` are left out. Raises ChainError for a function whose arguments cannot be
     given by name, and, if ``strict_docstring``, for a docstring that describes others than there are.
     """
+    _refuse_unbound(func)
     skipped = {*_NOT_ASKED, *left_out, config_parameter(func, named=True) or ""}
     parameters = [each for each in _parameters(func) if each.name not in skipped]
     said = documented(getattr(func, "__doc__", None)).arguments if parse_docstring else {}
@@ -60,6 +62,20 @@ def arguments_of(
     hints = _hints(func)
     fields = {each.name: _field(each, hints.get(each.name, Any), said.get(each.name)) for each in parameters}
     return create_model(name or name_of(func), __config__=_STRICT, **_with_attributes(fields))
+
+
+def is_made(schema: Any) -> bool:
+    """Whether ``arguments_of`` has made it."""
+    return isinstance(schema, type) and schema.__module__ == __name__
+
+
+def _refuse_unbound(func: Any) -> None:
+    code = getattr(func, "__code__", None)
+    if not hasattr(func, "__self__") and code and code.co_varnames[:1] == ("self",) and code.co_argcount:
+        raise ChainError(
+            f"{name_of(func)!r} is a method, and a tool of it would not know its object: make one of it where it is "
+            f"bound, tool(thing.{name_of(func)})"
+        )
 
 
 def _parameters(func: Callable[..., Any]) -> list[Parameter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypeGuard, cast
@@ -14,15 +14,15 @@ from plait.concurrency import in_thread
 from plait.errors import ChainError, ConfigError, ToolException, ToolInputError
 from plait.inspection import config_parameter
 from plait.messages import ToolMessage
-from plait.redaction import glimpse
+from plait.redaction import glimpse, masked
 from plait.runnables import RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
 from plait.runs import Scope, current, hand_out
 from plait.schemas import value_model
 from plait.signatures import function_types
-from plait.tools.arguments import arguments_of, given_to, injected_in, is_call_id, without_injected
+from plait.tools.arguments import arguments_of, given_to, injected_in, is_call_id, is_made, without_injected
 
-__all__ = ["BaseTool", "ToolsArguments"]
+__all__ = ["BaseTool", "BaseToolkit", "ToolsArguments"]
 
 Handler: TypeAlias = bool | str | Callable[[Any], Any]
 """What is done about an error: False raises it; True gives its text, a str that text, a function what it makes of it."""
@@ -97,7 +97,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
         """Read the parameters of ``_run``, unless there is a schema."""
         super().model_post_init(context)
         if self.args_schema is None:
-            self.args_schema = arguments_of(self._called(), self._schema_name(), left_out=("self",))
+            self._read_parameters()
         elif not isinstance(self.args_schema, Mapping) and not _is_model(self.args_schema):
             raise ChainError(
                 f"args_schema of the tool {self.name!r} must be a pydantic class or a JSON Schema, "
@@ -108,8 +108,20 @@ class BaseTool(RunnableSerializable[Any, Any]):
         """The function whose parameters are the arguments."""
         return self._run
 
-    def _schema_name(self) -> str:
-        return self.name
+    def _read_parameters(self) -> None:
+        self.args_schema = arguments_of(self._called(), self.name)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without a class that was made of a function: a pickle cannot hold it, and it can be made again."""
+        state = super().__getstate__()
+        if is_made(self.args_schema):
+            state = {**state, "__dict__": {**state["__dict__"], "args_schema": None}}
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        if self.args_schema is None:
+            self._read_parameters()
 
     @property
     def tool_call_schema(self) -> ToolsArguments:
@@ -204,6 +216,9 @@ class BaseTool(RunnableSerializable[Any, Any]):
             return _Call(input, injected or {}, None, by_model=False)
         if input["name"] != self.name:
             raise ToolInputError(f"a call of the tool {input['name']!r:.80} was given to the tool {self.name!r}")
+        if not isinstance(input["args"], Mapping):
+            came = type(input["args"]).__name__
+            raise ToolInputError(f"the args of a call of the tool {self.name!r} must be a dict, but are {came}")
         return _Call(input["args"], injected or {}, input.get("id"), by_model=True)
 
     def _arguments(self, call: _Call, config: Scope | None) -> dict[str, Any]:
@@ -212,7 +227,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
             try:
                 values = given_to(self.args_schema, self.args_schema.model_validate(given))
             except ValidationError as error:
-                raise self._wrong(error) from error
+                raise self._wrong(error) from None  # the error of pydantic shows what came in full
         else:
             self._check_required(given)
             values = given
@@ -247,13 +262,20 @@ class BaseTool(RunnableSerializable[Any, Any]):
         return {**given, **ids, **call.injected}
 
     def _check_required(self, given: Mapping[str, Any]) -> None:
-        missing = [name for name in self.args_schema.get("required", ()) if name not in given]
-        if missing:
-            raise ToolInputError(f"the tool {self.name!r} lacks {', '.join(map(repr, missing))}")
+        known = self.args
+        faults = [f"{name!r} is missing" for name in self.args_schema.get("required", ()) if name not in given]
+        if self.args_schema.get("additionalProperties") is False:
+            faults += [_unknown(str(name), known) for name in given if name not in known]
+        if faults:
+            raise self._refused(faults)
 
     def _wrong(self, error: ValidationError) -> ToolInputError:
-        said = [_fault(each, self.args) for each in error.errors(include_url=False)[:_FAULTS_SHOWN]]
-        return ToolInputError(f"the tool {self.name!r} cannot be called with that: {'; '.join(said)}")
+        known = self.args
+        return self._refused([_fault(each, known) for each in error.errors(include_url=False)[:_FAULTS_SHOWN]])
+
+    def _refused(self, faults: list[str]) -> ToolInputError:
+        said = "; ".join(faults[:_FAULTS_SHOWN])
+        return ToolInputError(f"the tool {self.name!r} cannot be called with that: {said}")
 
     # ------------------------------------------------------------------------------------------------------------ answering
 
@@ -286,7 +308,17 @@ class BaseTool(RunnableSerializable[Any, Any]):
         )
 
 
+class BaseToolkit(BaseModel, ABC):
+    """Tools that belong together."""
+
+    @abstractmethod
+    def get_tools(self) -> list[BaseTool]:
+        """All of them."""
+
+
 _FAULTS_SHOWN: Final = 10
+_NAME_SHOWN: Final = 80  # characters
+_FAULT_SHOWN: Final = 200  # characters
 
 
 def _is_model(schema: Any) -> TypeGuard[type[BaseModel]]:
@@ -301,14 +333,19 @@ def _is_call(input: Any) -> bool:
 
 def _fault(fault: Any, known: Mapping[str, Any]) -> str:
     """What is wrong with one argument."""
-    where = ".".join(map(str, fault["loc"])) or "the arguments"
+    where = ".".join(map(str, fault["loc"]))[:_NAME_SHOWN] or "the arguments"
     if fault["type"] == "missing":
         return f"{where!r} is missing"
     if fault["type"] == "extra_forbidden":
-        close = get_close_matches(where, map(str, known), 1)
-        return f"{where!r} is no argument of it" + (f", did you mean {close[0]!r}?" if close else "")
-    said = str(fault["msg"]).removeprefix("Input should be ")
+        return _unknown(where, known)
+    said = masked(str(fault["msg"]).removeprefix("Input should be "))[:_FAULT_SHOWN]
     return f"{where!r} should be {said}, got {glimpse({where: fault['input']}, 120)}"
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    shown = name[:_NAME_SHOWN]
+    close = get_close_matches(shown, map(str, known), 1)
+    return f"{shown!r} is no argument of it" + (f", did you mean {close[0]!r}?" if close else "")
 
 
 def _content(output: Any) -> str | list[Any]:

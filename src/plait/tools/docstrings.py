@@ -1,11 +1,7 @@
-"""What a docstring says of a function and of its arguments, in Google's style; pure.
+"""What a docstring says of a function and of its arguments, in Google's style or in that of reST; pure.
 
-    Search the web.
-
-Args:
-        query: What to search for,
-            in plain words.
-        limit (int): How many results.
+A section ``Args:`` has ``name (type): what it is`` on a line each, which may go on, indented, on the next ones; reST has
+``:param type name: what it is``.
 
 https://google.github.io/styleguide/pyguide.html#383-functions-and-methods
 """
@@ -37,6 +33,10 @@ _OF_ARGUMENTS: Final = frozenset({"args", "arguments", "parameters", "params"})
 _ARGUMENT: Final = re.compile(r"\*{0,2}(\w+)[ ]?(?:\([^()]*\))?[ ]?:[ ]?(.*)")
 
 
+_FIELD: Final = re.compile(r":(?:param|type|returns?|rtype|raises?)\b[^:]*:")
+_PARAMETER: Final = re.compile(r":param (?:[^:]* )?(\w+):(.*)")
+
+
 class Documented(NamedTuple):
     """What a docstring says: of the function, and of each argument by name."""
 
@@ -50,9 +50,25 @@ def documented(docstring: str | None) -> Documented:
     heads = [number for number, line in enumerate(lines) if _section(line)]
     starts = [number for number in heads if _section(lines[number]) in _OF_ARGUMENTS]
     if not starts:
-        return Documented("\n".join(lines).strip(), {})
+        return _in_rest(lines)
     end = next((number for number in heads if number > starts[0]), len(lines))
     return Documented("\n".join(lines[: heads[0]]).strip(), _arguments(lines[starts[0] + 1 : end]))
+
+
+def _in_rest(lines: list[str]) -> Documented:
+    first = next((number for number, line in enumerate(lines) if _FIELD.match(line.strip())), len(lines))
+    found: dict[str, str] = {}
+    name = None
+    for line in map(str.strip, lines[first:]):
+        match = _PARAMETER.match(line)
+        if match:
+            name = match[1]
+            found[name] = match[2].strip()
+        elif _FIELD.match(line) or not line:
+            name = None
+        elif name:
+            found[name] = f"{found[name]} {line}".strip()
+    return Documented("\n".join(lines[:first]).strip(), found)
 
 
 def _section(line: str) -> str:

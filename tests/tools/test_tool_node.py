@@ -1,0 +1,78 @@
+"""ToolNode: what a model asks for is done, and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plait.errors import ToolException
+from plait.messages import AIMessage, HumanMessage
+from plait.tools import ToolNode, tool
+
+
+@tool
+def double(x: int) -> int:
+    """Double it."""
+    return 2 * x
+
+
+@tool
+def refuse(why: str) -> str:
+    """Refuse."""
+    raise ToolException(why)
+
+
+NODE = ToolNode([double, refuse])
+
+
+def asking(*calls: tuple[str, dict[str, Any]]) -> AIMessage:
+    made = [{"name": name, "args": args, "id": str(number)} for number, (name, args) in enumerate(calls)]
+    return AIMessage("", tool_calls=made)  # type: ignore[arg-type]  # dicts of that shape
+
+
+def test_calls_are_answered_in_their_order(run: Any) -> None:
+    """Each has its message; a list that ends with the model's message will do."""
+    asked = asking(("double", {"x": 1}), ("double", {"x": 2}))
+    assert [(each.content, each.tool_call_id) for each in run(NODE, asked)] == [("2", "0"), ("4", "1")]
+    assert run(NODE, [HumanMessage("?"), asked]) == run(NODE, asked)
+
+
+def test_what_went_wrong_is_told_to_the_model(run: Any) -> None:
+    """Unknown tools, wrong arguments, refusals and calls that nobody can read are messages with the status error."""
+    message = asking(("dubble", {}), ("double", {"x": "one"}), ("refuse", {"why": "no"}))
+    message.invalid_tool_calls.append(
+        {"type": "invalid_tool_call", "name": "double", "args": "{", "id": "9", "error": "no JSON"}
+    )
+    told = run(NODE, message)
+    assert [each.status for each in told] == ["error"] * 4
+    said = " | ".join(str(each.content) for each in told)
+    for part in ("the tools are: double, refuse", "'x' should be a valid integer", "| no |", "no JSON"):
+        assert part in said
+
+
+def test_errors_can_be_raised(run: Any) -> None:
+    """handle_tool_errors=False."""
+    with pytest.raises(ToolException, match="there is no tool 'dubble'"):
+        run(ToolNode([double], handle_tool_errors=False), asking(("dubble", {})))
+
+
+def test_the_number_of_calls_is_bounded(run: Any) -> None:
+    """A model that asks for thousands is refused."""
+    with pytest.raises(ToolException, match="3 tool calls"):
+        run(ToolNode([double], max_calls=2), asking(*[("double", {"x": 1})] * 3))
+
+
+def test_no_calls_give_no_messages(run: Any) -> None:
+    """So that a loop can end."""
+    assert run(NODE, AIMessage("done")) == []
+
+
+def test_functions_are_made_tools(run: Any) -> None:
+    """A plain function with a docstring will do."""
+
+    def half(x: int) -> float:
+        """Halve it."""
+        return x / 2
+
+    assert run(ToolNode([half]), asking(("half", {"x": 1})))[0].content == "0.5"
