@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import json
 import pickle
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from plait.errors import EmptyStreamError
-from plait.merging import EVERY_KEY, StreamReset, merge, merge_all
+from plait.merging import EVERY_KEY, StreamReset, merge, merge_all, plain, snapshot
 
 
 class Point(NamedTuple):
@@ -230,3 +231,42 @@ def test_reset_refuses_what_it_is_not_made_of(arguments: Any, message: str) -> N
     with pytest.raises(TypeError, match=message) as caught:
         StreamReset(*arguments)
     assert "secret" not in str(caught.value)
+
+
+SNAPSHOTS = [snapshot({"a": "x"}), snapshot({"a": "xy", "b": [1]}), snapshot([1]), snapshot([1, 2]), snapshot("x")]
+
+
+@pytest.mark.parametrize("last", SNAPSHOTS, ids=repr)
+def test_the_last_snapshot_is_the_sum(last: Any) -> None:
+    """A snapshot replaces all that came before it, and the value of the stream is what it stands for."""
+    total = merge_all([*SNAPSHOTS, {"c": 1}, last])
+    assert total == last
+    assert type(total) is type(plain(last)) in (dict, list, str)
+    assert merge_all([last]) == total
+    assert type(merge_all([last])) is type(total)
+
+
+@pytest.mark.parametrize("value", SNAPSHOTS, ids=repr)
+def test_a_snapshot_is_a_dict_list_or_str(value: Any) -> None:
+    """For users it is what it stands for: equal to it, the same JSON, and copied as what it is."""
+    assert value == plain(value)
+    assert json.dumps(value) == json.dumps(plain(value))
+    for made in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+        assert made == value
+        assert type(made) is type(value)
+
+
+def test_snapshots_at_a_key_replace_each_other() -> None:
+    """As chunks of a branch do; in the value of the stream they are plain, however deep."""
+    chunks = [{"a": {"b": snapshot("x")}, "c": "1"}, {"a": {"b": snapshot("xy")}, "c": "2"}]
+    total = merge_all(chunks)
+    assert total == {"a": {"b": "xy"}, "c": "12"}
+    assert type(total["a"]["b"]) is str
+    first, last = chunks
+    assert merge(merge(first, first), last) == merge(first, merge(first, last)) == merge_all([first, first, last])
+
+
+def test_a_reset_takes_back_snapshots() -> None:
+    """What came before it does not count, and what came since is plain."""
+    assert merge_all([snapshot([1, 2]), StreamReset("Fault"), snapshot([3])]) == [3]
+    assert type(merge_all([StreamReset("Fault"), snapshot([3])])) is list

@@ -14,6 +14,9 @@ in pairs, or all at once gives the same value. Nothing that JSON can express mak
 A ``StreamReset`` takes back what came before it. A sum of a part of a stream remembers that it does so, since something
 may still be put before it: ``merge`` gives it as a ``StreamReset``, with the sum of what came ``since``. ``merge_all``
 gives the value of a whole stream: the sum of what came after the last one.
+
+Where a chunk is all of the value so far and not a piece of it, it is a *snapshot*: a dict, list or str of a class of its
+own, of which the last one wins. ``merge_all`` gives what they stand for, the plain dict, list or str.
 """
 
 from __future__ import annotations
@@ -25,7 +28,17 @@ from typing import Any, NoReturn, cast, final
 
 from plait.errors import EmptyStreamError
 
-__all__ = ["EVERY_KEY", "StreamReset", "merge", "merge_all"]
+__all__ = [
+    "EVERY_KEY",
+    "DictSnapshot",
+    "ListSnapshot",
+    "StrSnapshot",
+    "StreamReset",
+    "merge",
+    "merge_all",
+    "plain",
+    "snapshot",
+]
 
 # A value that nests deeper than this is hostile or refers to itself: below it the last one wins.
 MAX_DEPTH = 100
@@ -80,6 +93,54 @@ class StreamReset:
         return f"StreamReset({self.reason!r}{since})"
 
 
+class _Snapshot:
+    __slots__ = ()
+
+    @classmethod
+    def __merge_all__(cls, parts: list[Any]) -> Any:
+        return parts[-1]
+
+
+class DictSnapshot(_Snapshot, dict[Any, Any]):
+    """A chunk that is the whole dict so far: the next one takes its place."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> DictSnapshot:
+        return DictSnapshot(self)
+
+
+class ListSnapshot(_Snapshot, list[Any]):
+    """A chunk that is the whole list so far: the next one takes its place."""
+
+    __slots__ = ()
+
+
+class StrSnapshot(_Snapshot, str):
+    """A chunk that is the whole text so far: the next one takes its place."""
+
+    __slots__ = ()
+
+
+_SNAPSHOTS: dict[type, Callable[[Any], Any]] = {dict: DictSnapshot, list: ListSnapshot, str: StrSnapshot}
+_PLAIN: dict[type, Callable[[Any], Any]] = {DictSnapshot: dict, ListSnapshot: list, StrSnapshot: str}
+
+# What alone in a stream is not the value of the stream.
+TO_BE_SUMMED = frozenset({StreamReset, *_PLAIN})
+
+
+def snapshot(value: Any) -> Any:
+    """Give a value as a chunk that takes the place of those before it; what is no dict, list or str does so anyway."""
+    make = _SNAPSHOTS.get(_class_of(value))
+    return value if make is None else make(value)
+
+
+def plain(value: Any) -> Any:
+    """Give the plain dict, list or str that a snapshot stands for, and anything else as it is."""
+    make = _PLAIN.get(_class_of(value))
+    return value if make is None else make(value)
+
+
 _SCALAR, _STR, _BYTES, _TUPLE, _LIST, _DICT, _OBJECT, _RESET = range(1, 9)
 _RANKS: dict[type, int] = {
     type(None): 0,
@@ -125,8 +186,8 @@ def merge_all(chunks: Iterable[Any], *, whole: Container[object] = ()) -> Any:
     parts = list(chunks)
     if not parts:
         raise EmptyStreamError("expected at least one chunk to add up, but the stream ended without any")
-    total = _join(parts, whole)
-    return total if type(total) is not StreamReset else _value_since(total)
+    total = _join(parts, whole, settle=True)
+    return plain(total) if type(total) is not StreamReset else _value_since(total)
 
 
 def _value_since(reset: StreamReset) -> Any:
@@ -134,33 +195,36 @@ def _value_since(reset: StreamReset) -> Any:
         raise EmptyStreamError(
             f"expected at least one chunk after the stream began again ({reset.reason}), but it ended"
         )
-    return reset.since[0]
+    return plain(reset.since[0])
 
 
-def _join(given: list[Any], whole: Container[object] = ()) -> Any:
+def _join(given: list[Any], whole: Container[object] = (), *, settle: bool = False) -> Any:
     rank, parts = _highest(given)
     if rank == _RESET:
-        return _join_since(given, whole)
+        return _join_since(given, whole, settle)
     if len(parts) == 1:
         return parts[0]
-    return _join_dicts(parts, whole) if rank == _DICT else _JOIN[rank](parts)
+    return _join_dicts(parts, whole, settle) if rank == _DICT else _JOIN[rank](parts)
 
 
-def _join_since(parts: list[Any], whole: Container[object]) -> StreamReset:
+def _join_since(parts: list[Any], whole: Container[object], settle: bool) -> StreamReset:
     """The last reset, with the sum of what came since."""
     later = [*takewhile(lambda part: type(part) is not StreamReset, reversed(parts))][::-1]
     reset: StreamReset = parts[-1 - len(later)]
-    return StreamReset(reset.reason, (_join([*reset.since, *later], whole),)) if later else reset
+    return StreamReset(reset.reason, (_join([*reset.since, *later], whole, settle=settle),)) if later else reset
 
 
-def _join_dicts(parts: list[dict[Any, Any]], whole: Container[object]) -> dict[Any, Any]:
+def _join_dicts(parts: list[dict[Any, Any]], whole: Container[object], settle: bool) -> dict[Any, Any]:
+    """The sum of dicts; ``settle`` says that nothing will be added to it, so that snapshots in it can be plain."""
     result: dict[Any, Any] = {}
     work = [(result, parts, 1)]
     while work:
         target, dicts, depth = work.pop()
         for key, values in _by_key(dicts).items():
             rank, values = _highest(values)
-            if len(values) == 1 or (rank == _DICT and depth == MAX_DEPTH):
+            if rank == _OBJECT and settle:
+                target[key] = plain(values[0] if len(values) == 1 else _join_objects(values))
+            elif len(values) == 1 or (rank == _DICT and depth == MAX_DEPTH):
                 target[key] = values[-1]
             elif rank == _DICT:
                 target[key] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plait.merging import snapshot
 from plait.runnables import (
     RunnableAssign,
     RunnableConfig,
@@ -271,3 +272,32 @@ def test_first_chunk_comes_before_the_second_is_made(node: str, config: Runnable
     go_on.set()
     assert "1" in str(next(stream)) or node == "assign"
     stream.close()
+
+
+def growing(chunks: Iterator[Any]) -> Iterator[Any]:
+    """The values so far of one dict, each a snapshot that replaces the one before."""
+    for _ in chunks:
+        for name, ages in [("A", []), ("Anna", []), ("Anna", [1]), ("Anna", [1, 2])]:
+            yield snapshot({"name": name, "ages": ages})
+
+
+@pytest.mark.parametrize("keys", ["name", "ages", ["name"], ["ages", "name"]])
+def test_what_is_picked_of_snapshots_adds_up(run: Any, keys: Any) -> None:
+    """A key of a growing dict grows: its values replace each other, and the last is that of the whole."""
+    whole = {"name": "Anna", "ages": [1, 2]}
+    expected = whole[keys] if isinstance(keys, str) else {key: whole[key] for key in keys}
+    assert run(RunnableGenerator(growing) | RunnablePick(keys), 1) == expected
+
+
+def test_a_picked_key_that_did_not_change_is_not_given_again() -> None:
+    """What is the same object as in the snapshot before is no news."""
+    chain = RunnableGenerator(growing) | RunnablePick("name")
+    assert list(chain.stream(1)) == ["A", "Anna"]
+
+
+def test_what_is_added_to_snapshots_adds_up(run: Any) -> None:
+    """Assign passes the keys of a growing dict on one by one, so that the added ones stay."""
+    chain = RunnableGenerator(growing) | RunnablePassthrough.assign(
+        loud=RunnablePick("name") | RunnableLambda(str.upper)
+    )
+    assert run(chain, 1) == {"name": "Anna", "ages": [1, 2], "loud": "ANNA"}

@@ -6,7 +6,6 @@ Pure: a piece carries text that is part of a JSON object; ``read_calls`` makes c
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Literal, NotRequired, cast
@@ -14,8 +13,8 @@ from typing import Any, Literal, NotRequired, cast
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from plait.merging import MAX_DEPTH
 from plait.messages.blocks import join_indexed
+from plait.partial_json import NOTHING, JsonError, read_json, read_partial_json
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -103,77 +102,10 @@ def read_args(text: str, *, final: bool) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        value = _load(text)
-    except ValueError as error:
-        if final:
-            raise ValueError(f"the arguments of a tool call must be a JSON object, but are not JSON: {error}") from None
-        value = _load(_completed(text))
+        value = read_json(text) if final else read_partial_json(text)
+    except JsonError as error:
+        raise ValueError(f"the arguments of a tool call must be a JSON object, but are not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"the arguments of a tool call must be a JSON object, but are a {type(value).__name__}")
+        kind = "still unknown" if value is NOTHING else f"a {type(value).__name__}"
+        raise ValueError(f"the arguments of a tool call must be a JSON object, but are {kind}")
     return cast(dict[str, Any], value)
-
-
-def _load(text: str) -> object:
-    if text.count("{") + text.count("[") > MAX_DEPTH:
-        _refuse_depth(text)
-    # Models write line breaks into strings; that is against the letter of JSON and clear all the same.
-    return json.loads(text, strict=False, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_depth(text: str) -> None:
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        depth += (match[0] in "{[") - (match[0] in "}]")
-        if depth > MAX_DEPTH:
-            raise ValueError(f"more than {MAX_DEPTH} levels of nesting")
-
-
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
-_CLOSERS = {"{": "}", "[": "]"}
-
-
-def _completed(text: str) -> str:
-    """Close what a JSON text that stops short has left open; one pass, and what cannot be JSON stays so."""
-    open_brackets: list[str] = []
-    kept, last, before = 0, None, ""
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if before and not open_brackets:
-            return text  # something after the end
-        if token in _CLOSERS:
-            open_brackets.append(_CLOSERS[token])
-        elif token in ("}", "]"):
-            del open_brackets[-1:]
-        is_key = token[0] == '"' and open_brackets[-1:] == ["}"] and before in ("{", ",")
-        if not (is_key or token in (",", ":")):
-            kept, last = last.end() if last else 0, match
-        before = token
-    if last is None:
-        return text
-    whole = last[0] if last.end() < len(text) else _whole_scalar(last[0])
-    return (text[: last.start()] + whole if whole else text[:kept]) + "".join(reversed(open_brackets))
-
-
-def _whole_scalar(token: str) -> str:
-    """Give the last token so that it is JSON by itself: a string closed, a number without its end, or ""."""
-    if token in "{}[]":
-        return token
-    if token[0] != '"':
-        token = token if _is_json(token) else token.rstrip("+-.eE")
-        return token if _is_json(token) else ""
-    while not _is_json(closed := token if len(token) > 1 and _is_json(token) else token + '"'):
-        token = token[: token.rfind("\\")]
-    return closed
-
-
-def _is_json(text: str) -> bool:
-    try:
-        value: object = json.loads(text, strict=False)
-    except ValueError:
-        return False
-    # Half of a surrogate pair is half of a character.
-    return not (isinstance(value, str) and "\ud800" <= value[-1:] <= "\udbff")

@@ -55,7 +55,7 @@ from plait.concurrency import (
 from plait.deadlines import akept, akept_batch, kept, kept_batch, left
 from plait.errors import ChainError, ConfigError, EmptyStreamError
 from plait.inspection import awaitable, config_parameter, kind_of, name_of
-from plait.merging import StreamReset, merge_all
+from plait.merging import TO_BE_SUMMED, DictSnapshot, StreamReset, merge_all, snapshot
 from plait.notes import (
     NOTHING,
     alternative_of,
@@ -504,7 +504,7 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
         """The value of a stream that this node reads whole, or of its own."""
         if not chunks:
             raise EmptyStreamError(f"{self.get_name()}: the stream ended without a chunk, so there is no value")
-        return chunks[0] if len(chunks) == 1 and type(chunks[0]) is not StreamReset else merge_all(chunks)
+        return chunks[0] if len(chunks) == 1 and type(chunks[0]) not in TO_BE_SUMMED else merge_all(chunks)
 
     @property
     def _each(self) -> Callable[[Any], Any] | None:
@@ -745,6 +745,19 @@ class Runnable(Described, Watchable[Input], Generic[Input, Output]):
             stop_after_attempt=stop_after_attempt,
             mid_stream=mid_stream,
         )
+
+    def as_tool(
+        self,
+        args_schema: Any = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """This as a ``BaseTool``, which a model may call; see ``plait.tools.as_tool``."""
+        from plait.tools.runnables import as_tool  # the one import that points up: see the contracts
+
+        return as_tool(self, args_schema, name=name, description=description, arg_types=arg_types)
 
     def with_fallbacks(
         self,
@@ -1847,6 +1860,26 @@ def _dict_chunk(chunk: object, who: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", chunk)
 
 
+class _Whole:
+    """Takes snapshots of a dict apart: of each that comes, a dict of what is new in it, each value a snapshot itself."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: Mapping[str, Any] = {}
+
+    def pieces(self, chunk: Any) -> Any:
+        """What of a chunk can be passed on key by key: all of it, unless it is a snapshot."""
+        if type(chunk) is not DictSnapshot:
+            return chunk
+        last, self._last = self._last, cast("Mapping[str, Any]", chunk)
+        return {
+            key: snapshot(value)
+            for key, value in self._last.items()
+            if key not in last or last[key] is not value  # what was not touched since is the same object
+        }
+
+
 class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
     """A dict, with what the steps of ``mapper`` give for it added under their keys.
 
@@ -1875,20 +1908,22 @@ class RunnableAssign(_Node[dict[str, Any], dict[str, Any]]):
         return {**given, **await self.mapper.ainvoke(input, config, **kwargs)}
 
     def _passed(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        whole = _Whole()
         for chunk in chunks:
             rest = {
                 key: value
-                for key, value in _dict_chunk(chunk, self.get_name()).items()
+                for key, value in whole.pieces(_dict_chunk(chunk, self.get_name())).items()
                 if key not in self.mapper.steps__
             }
             if rest:
                 yield rest
 
     async def _apassed(self, chunks: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        whole = _Whole()
         async for chunk in chunks:
             rest = {
                 key: value
-                for key, value in _dict_chunk(chunk, self.get_name()).items()
+                for key, value in whole.pieces(_dict_chunk(chunk, self.get_name())).items()
                 if key not in self.mapper.steps__
             }
             if rest:
@@ -1991,9 +2026,9 @@ class RunnablePick(_Node[Mapping[str, Any], Any]):
 
     def _transform(self, chunks: Iterator[Any], config: Config, **kwargs: Any) -> Iterator[Any]:
         seen: dict[str, None] = {}
-        found = False
+        found, whole = False, _Whole()
         for chunk in chunks:
-            for part in self._picked(chunk):
+            for part in self._picked(whole.pieces(chunk)):
                 found = True
                 yield part
             seen.update(dict.fromkeys(chunk))
@@ -2002,9 +2037,9 @@ class RunnablePick(_Node[Mapping[str, Any], Any]):
 
     async def _atransform(self, chunks: AsyncIterator[Any], config: Config, **kwargs: Any) -> AsyncGenerator[Any, None]:
         seen: dict[str, None] = {}
-        found = False
+        found, whole = False, _Whole()
         async for chunk in chunks:
-            for part in self._picked(chunk):
+            for part in self._picked(whole.pieces(chunk)):
                 found = True
                 yield part
             seen.update(dict.fromkeys(chunk))
