@@ -136,7 +136,7 @@ class _VectorStoreExampleSelector(BaseExampleSelector, BaseModel):
     def _searched(self) -> dict[str, Any]:
         return {"k": self.k, **(self.vectorstore_kwargs or {})}
 
-    def _examples(self, found: list[Document]) -> list[dict[str, Any]]:
+    def _shown_of(self, found: list[Document]) -> list[dict[str, Any]]:
         return [self._shown(document.metadata) for document in found]
 
     def _shown(self, example: dict[str, Any]) -> dict[str, Any]:
@@ -153,11 +153,11 @@ class SemanticSimilarityExampleSelector(_VectorStoreExampleSelector):
 
     def select_examples(self, input_variables: dict[str, Any], /) -> list[dict[str, Any]]:
         """The examples for these values of the prompt."""
-        return self._examples(self.vectorstore.similarity_search(self._asked(input_variables), **self._searched()))
+        return self._shown_of(self.vectorstore.similarity_search(self._asked(input_variables), **self._searched()))
 
     async def aselect_examples(self, input_variables: dict[str, Any], /) -> list[dict[str, Any]]:
         """The examples for these values of the prompt."""
-        return self._examples(
+        return self._shown_of(
             await self.vectorstore.asimilarity_search(self._asked(input_variables), **self._searched())
         )
 
@@ -173,13 +173,13 @@ class MaxMarginalRelevanceExampleSelector(_VectorStoreExampleSelector):
 
     def select_examples(self, input_variables: dict[str, Any], /) -> list[dict[str, Any]]:
         """The examples for these values of the prompt."""
-        return self._examples(
+        return self._shown_of(
             self.vectorstore.max_marginal_relevance_search(self._asked(input_variables), **self._searched())
         )
 
     async def aselect_examples(self, input_variables: dict[str, Any], /) -> list[dict[str, Any]]:
         """The examples for these values of the prompt."""
-        return self._examples(
+        return self._shown_of(
             await self.vectorstore.amax_marginal_relevance_search(self._asked(input_variables), **self._searched())
         )
 
