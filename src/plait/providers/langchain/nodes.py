@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, ClassVar, Final, cast
 
 from plait.concurrency import aclose_all, acollect, close_all
+from plait.merging import snapshot
 from plait.providers.langchain.configs import acalling, calling, natively, restored
 from plait.providers.langchain.peer import class_of, peer
-from plait.providers.langchain.snapshots import latest
 from plait.providers.langchain.values import addable, inward, outward
 from plait.runnables import RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
@@ -147,7 +147,7 @@ class LangChainRunnable(Natively, RunnableSerializable[Any, Any]):
     def _chunk(self, chunk: Any) -> Any:
         translated = inward(chunk)
         grows = type(chunk) is dict or _gives_snapshots(self.runnable)
-        return latest(translated) if grows else translated
+        return snapshot(translated) if grows else translated
 
 
 class LangChainPrompt(LangChainRunnable):
