@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from os import urandom
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, Union, cast, overload
 
 from pydantic import BaseModel, SerializeAsAny, WrapValidator
 
 from plait.caches.base import in_force
 from plait.concurrency import DEFAULT_CONCURRENCY, acollect, agather, aiter_in_thread, gather, in_thread
-from plait.errors import ModelError
+from plait.errors import ConfigError, ModelError
 from plait.language_models.base import BaseLanguageModel, LanguageModelInput, derived, permits, refuse_callbacks
+from plait.language_models.structure import Structure, structure_of
+from plait.language_models.structured import RawAndParsed, StructuredAnswer
+from plait.language_models.tool_choice import ToolChoice
 from plait.messages import (
     MESSAGE_CHUNKS,
     MESSAGES,
@@ -29,7 +32,10 @@ from plait.prompt_values import PromptValue
 from plait.runnables import Runnable, RunnableConfig
 from plait.schemas import value_model
 
-__all__ = ["BaseChatModel", "SimpleChatModel", "chunk_of", "new_id"]
+__all__ = ["BaseChatModel", "SimpleChatModel", "StructureMethod", "chunk_of", "new_id"]
+
+Structured = TypeVar("Structured")
+StructureMethod: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
 
 
 class BaseChatModel(BaseLanguageModel[AIMessage]):
@@ -133,12 +139,119 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         """As ``agenerate``, for prompt values."""
         return await self.agenerate(prompts, stop, callbacks, **kwargs)
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Refused: a model that can call tools overrides this."""
+    # -------------------------------------------------------------------------------------------- tools and structures
+
+    _methods: ClassVar[tuple[StructureMethod, ...]] = ("function_calling",)
+    """How the model can be asked for a structure; the first is taken where nobody says how."""
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: ToolChoice = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with tools that it may call: functions, tools, classes, Runnables, or dicts of the API.
+
+        ``tool_choice`` is ``"auto"``, ``"none"``, ``"any"`` (or True) for at least one call, or the name of the tool that
+        must be called. Calls come in ``tool_calls`` of the answer; nothing is run. ``kwargs`` are bound as by ``bind``.
+        Raises ``ConfigError`` for a name that no tool has, or two have; ``NotImplementedError`` if the model has no tools.
+        """
         raise NotImplementedError(
             f"{self.get_name()} cannot call tools: its class does not override bind_tools; take a model whose provider "
             "supports tools, or hand them to the model in its own form with .bind(...)"
         )
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[Structured],
+        *,
+        method: StructureMethod | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Structured]: ...
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[Structured],
+        *,
+        method: StructureMethod | None = None,
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, RawAndParsed[Structured]]: ...
+    @overload
+    def with_structured_output(
+        self,
+        schema: Mapping[str, Any],
+        *,
+        method: StructureMethod | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
+    @overload
+    def with_structured_output(
+        self,
+        schema: Mapping[str, Any],
+        *,
+        method: StructureMethod | None = None,
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, RawAndParsed[dict[str, Any]]]: ...
+    def with_structured_output(
+        self,
+        schema: Any,
+        *,
+        method: StructureMethod | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The model asked for one structure, and the step that reads it: an object of ``schema``, or a dict.
+
+        ``schema`` is a pydantic class, a dataclass, a TypedDict or a JSON Schema (an object with a ``title``). ``method``
+        is how the model is asked: ``"json_schema"`` (it can give nothing else), ``"function_calling"`` (by a tool) or
+        ``"json_mode"`` (any JSON; the prompt has to say which); the default is what suits the provider. ``strict`` asks
+        the provider to guarantee the schema; ``tools`` are others that it may call besides.
+
+        An answer that is not of the schema raises ``OutputParserException``. With ``include_raw`` there is a dict instead,
+        of the message (``raw``), the value or None (``parsed``), and the exception or None (``parsing_error``). Streams
+        what there is of the value so far. Raises ``ConfigError`` at once for a schema or a method that cannot be.
+        """
+        structure, chosen = structure_of(schema), method or self._usual_method(kwargs)
+        if chosen not in self._methods:
+            known = ", ".join(map(repr, self._methods))
+            raise ConfigError(f"{self.get_name()} can be asked for a structure by {known}, not by method={chosen!r}")
+        asked = self._asked_for(structure, chosen, strict, tools or (), kwargs)
+        by_tool = chosen == "function_calling"
+        return asked | StructuredAnswer(structure=structure, by_tool=by_tool, include_raw=include_raw)
+
+    def _usual_method(self, kwargs: dict[str, Any]) -> StructureMethod:
+        return self._methods[0]
+
+    def _asked_for(
+        self,
+        structure: Structure,
+        method: StructureMethod,
+        strict: bool | None,
+        tools: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model, bound so that it answers with a structure by that method."""
+        said = kwargs if strict is None else {**kwargs, "strict": strict}
+        choice = "any" if tools else structure.name
+        return self.bind_tools([structure.as_tool, *tools], tool_choice=choice, **said)
 
     @property
     def OutputType(self) -> Any:

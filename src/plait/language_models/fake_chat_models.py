@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator
 
 from plait.errors import ModelError
-from plait.language_models.chat_models import BaseChatModel, chunk_of, new_id
+from plait.language_models.base import LanguageModelInput
+from plait.language_models.chat_models import BaseChatModel, StructureMethod, chunk_of, new_id
 from plait.language_models.fake import Call, Fake, apause, pause, words
+from plait.language_models.structure import Structure
+from plait.language_models.tool_choice import ToolChoice, as_openai_has_it
+from plait.language_models.tool_forms import tool_forms
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from plait.runnables import Runnable
 
 __all__ = [
     "EchoChatModel",
@@ -27,6 +32,8 @@ __all__ = [
 class FakeChatModel(Fake, BaseChatModel):
     """A chat model that answers "fake response"; the base of the others, which say in ``_reply`` what they answer."""
 
+    _methods: ClassVar[tuple[StructureMethod, ...]] = ("function_calling", "json_schema", "json_mode")
+
     @property
     def _llm_type(self) -> str:
         return "fake-chat"
@@ -34,6 +41,27 @@ class FakeChatModel(Fake, BaseChatModel):
     def _reply(self, number: int, messages: list[BaseMessage]) -> BaseMessage:
         """The answer to call ``number`` (from 0)."""
         return _answer("fake response")
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: ToolChoice = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The fake with tools, which it is told of in OpenAI's form and calls if its script says so."""
+        said = as_openai_has_it(tool_forms(tools, strict), tool_choice, parallel_tool_calls)
+        return self.bind(**said, **kwargs)
+
+    def _asked_for(
+        self, structure: Structure, method: StructureMethod, strict: bool | None, tools: Sequence[Any], kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        if method == "function_calling":
+            return super()._asked_for(structure, method, strict, tools, kwargs)
+        form = structure.as_response_format(strict) if method == "json_schema" else {"type": "json_object"}
+        return self.bind_tools(tools, response_format=form, **kwargs)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import PositiveInt
 
-from plait.errors import MissingExtraError
-from plait.language_models import BaseChatModel
-from plait.messages import BaseMessage
+from plait.errors import ConfigError, MissingExtraError
+from plait.language_models import BaseChatModel, LanguageModelInput
+from plait.language_models.chat_models import StructureMethod
+from plait.language_models.structure import Structure
+from plait.language_models.tool_choice import ToolChoice
+from plait.language_models.tool_forms import tool_forms
+from plait.messages import AIMessage, BaseMessage
 from plait.outputs import ChatGenerationChunk, ChatResult
-from plait.providers.anthropic_wire import PARAMETERS, MessageReader, message_request, message_result
+from plait.providers.anthropic_wire import (
+    PARAMETERS,
+    MessageReader,
+    message_request,
+    message_result,
+    output_config,
+    tool_request,
+)
 from plait.providers.connections import Connections
 from plait.providers.faults import Faults
 from plait.providers.remote import RemoteModel
+from plait.runnables import Runnable
 
 __all__ = ["ChatAnthropic"]
 
@@ -90,9 +102,46 @@ class ChatAnthropic(RemoteModel, BaseChatModel):
             **settings: Any,
         ) -> None: ...
 
+    _methods: ClassVar[tuple[StructureMethod, ...]] = ("function_calling", "json_schema")
+
     @property
     def _llm_type(self) -> str:
         return "anthropic-chat"
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: ToolChoice = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with tools that it may call; see ``BaseChatModel.bind_tools``.
+
+        Dicts in Anthropic's own form, those of its server's tools among them, are sent as they are.
+        """
+        return self.bind(**tool_request(_forms(tools, strict), tool_choice, parallel_tool_calls), **kwargs)
+
+    def _usual_method(self, kwargs: dict[str, Any]) -> StructureMethod:
+        # A model that thinks first cannot be made to call a tool.
+        thinks = kwargs.get("thinking") or self.model_kwargs.get("thinking")
+        return "json_schema" if thinks else "function_calling"
+
+    def _asked_for(
+        self, structure: Structure, method: StructureMethod, strict: bool | None, tools: Sequence[Any], kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        if method == "function_calling":
+            one = {} if tools else {"parallel_tool_calls": False}
+            return super()._asked_for(structure, method, strict, tools, {**one, **kwargs})
+        config = output_config(structure.schema)
+        if config is None:
+            raise ConfigError(
+                f"Anthropic cannot guarantee {structure.name}: it has parts that may be anything, or objects with free "
+                "keys; use method='function_calling'"
+            )
+        given: dict[str, Any] = kwargs.pop("output_config", None) or self.model_kwargs.get("output_config") or {}
+        return self.bind_tools(tools, strict=strict, output_config={**given, **config}, **kwargs)
 
     def _client(self) -> Any:
         settings = {**self._client_settings(), "http_client": _CONNECTIONS.pool()}
@@ -136,3 +185,9 @@ class ChatAnthropic(RemoteModel, BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         return self._achunks(self._request(messages, stop, kwargs, stream=True), MessageReader)
+
+
+def _forms(tools: Sequence[Any], strict: bool | None) -> list[dict[str, Any]]:
+    return [
+        tool if isinstance(tool, dict) and "input_schema" in tool else tool_forms([tool], strict)[0] for tool in tools
+    ]

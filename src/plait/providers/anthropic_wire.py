@@ -15,6 +15,8 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from plait.errors import MessageError
+from plait.language_models.json_schema import closed
+from plait.language_models.tool_choice import Choice, names_of, read_choice
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from plait.messages.blocks import Content, blocks_of
 from plait.messages.media import Media, media_of, plain_text
@@ -22,7 +24,15 @@ from plait.messages.tool_calls import tool_call, tool_call_chunk
 from plait.messages.usage import UsageMetadata
 from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-__all__ = ["PARAMETERS", "MessageReader", "message_request", "message_result", "usage_of"]
+__all__ = [
+    "PARAMETERS",
+    "MessageReader",
+    "message_request",
+    "message_result",
+    "output_config",
+    "tool_request",
+    "usage_of",
+]
 
 _OF_THE_CALL: Final = frozenset({"extra_body", "extra_headers", "extra_query", "timeout"})
 PARAMETERS: Final = frozenset(
@@ -60,6 +70,48 @@ def message_request(
         # What is left goes the way of unknown parameters, so that it does not matter which ones a version of the SDK knows.
         "extra_body": {**body, **given.get("extra_body", {})},
     }
+
+
+def tool_request(
+    tools: Sequence[Mapping[str, Any]], tool_choice: Any, parallel_tool_calls: bool | None
+) -> dict[str, Any]:
+    """The parameters for tools, in OpenAI's form or Anthropic's own, and for a choice among them."""
+    choice = _choice(read_choice(tool_choice, names_of(tools)))
+    if parallel_tool_calls is not None and tools:
+        choice = {"type": "auto", **choice}
+        if choice["type"] != "none":
+            choice["disable_parallel_tool_use"] = not parallel_tool_calls
+    said: dict[str, Any] = {"tools": [_tool(tool) for tool in tools]} if tools else {}
+    return {**said, "tool_choice": choice} if choice else said
+
+
+def _choice(choice: Choice | dict[str, Any] | None) -> dict[str, Any]:
+    if not isinstance(choice, Choice):
+        return choice or {}
+    return {"type": "tool", "name": choice.name} if choice.kind == "tool" else {"type": choice.kind}
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use."""
+    if tool.get("type") != "function":
+        return dict(tool)
+    function: dict[str, Any] = tool["function"]
+    named = {name: function[name] for name in ("name", "description", "strict") if function.get(name)}
+    return {**named, "input_schema": function.get("parameters") or {"type": "object", "properties": {}}}
+
+
+def output_config(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The parameter that guarantees an answer of this schema; None if the schema cannot be guaranteed."""
+    guaranteed = closed(schema, all_required=False, without=_UNKNOWN_IN_SCHEMAS)
+    return guaranteed and {"format": {"type": "json_schema", "schema": guaranteed}}
+
+
+# https://docs.claude.com/en/docs/build-with-claude/structured-outputs#json-schema-limitations
+_UNKNOWN_IN_SCHEMAS: Final = frozenset(
+    {"default", "examples", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maxProperties", "maximum"}
+    | {"minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "patternProperties"}
+    | {"propertyNames", "uniqueItems"}
+)
 
 
 def _turns(messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, cast
 
 from plait.errors import ConfigError
 from plait.language_models import BaseChatModel, LanguageModelInput
+from plait.language_models.chat_models import StructureMethod
 from plait.messages import AIMessage, BaseMessage
 from plait.outputs import ChatResult
 from plait.redaction import is_secret_name
@@ -46,10 +47,16 @@ class NoChatModel(BaseChatModel):
             "give init_chat_model a model, which is then the default"
         )
 
-    if not TYPE_CHECKING:  # it is bound to nothing; the model that a call chooses is
+    _methods: ClassVar[tuple[StructureMethod, ...]] = ("function_calling", "json_schema", "json_mode")
 
-        def bind_tools(self, tools, **kwargs):
-            return self.bind()
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """This, bound to nothing; what a call chooses is bound."""
+        return self.bind()
+
+    def _asked_for(
+        self, structure: Any, method: Any, strict: Any, tools: Any, kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        return self.bind()
 
 
 class ConfigurableChatModel(RunnableConfigurableFields[LanguageModelInput, AIMessage]):

@@ -85,6 +85,7 @@ class _Engine:
     def __init__(self, native: Any, port: int) -> None:
         self.native = native
         self.port = port
+        self.knows_tools = False
 
 
 _running: set[_Engine] = set()
@@ -137,6 +138,8 @@ def _launch(path: Path, key: str, settings: _Settings) -> _Engine:
     _running.add(started)
     # An engine that is ended before its loop has begun never ends: wait for something that only the loop answers.
     _get(started.port, key, "/slots")
+    caps: dict[str, Any] = _get(started.port, key, "/props").get("chat_template_caps") or {}
+    started.knows_tools = bool(caps.get("supports_tools") or caps.get("supports_tool_calls"))
     return started
 
 
@@ -287,6 +290,11 @@ class LocalServer:
     def api_key(self) -> str:
         """The key that requests must bring; made for this object and shown nowhere else."""
         return self._key
+
+    @property
+    def knows_tools(self) -> bool:
+        """Whether the chat template of the model has a place for tools; starts the server."""
+        return self._started().knows_tools
 
     def slots(self) -> list[dict[str, Any]]:
         """What each of the ``n_parallel`` places is doing now; ``is_processing`` tells whether it works on a request."""

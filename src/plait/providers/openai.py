@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -12,8 +12,12 @@ from plait.embeddings import Embeddings, batches
 from plait.embeddings.base import portions
 from plait.embeddings.vectors import listed
 from plait.errors import MissingExtraError
-from plait.language_models import BaseChatModel, BaseLLM
-from plait.messages import BaseMessage
+from plait.language_models import BaseChatModel, BaseLLM, LanguageModelInput
+from plait.language_models.chat_models import StructureMethod
+from plait.language_models.structure import Structure
+from plait.language_models.tool_choice import ToolChoice, as_openai_has_it
+from plait.language_models.tool_forms import tool_forms
+from plait.messages import AIMessage, BaseMessage
 from plait.outputs import ChatGenerationChunk, ChatResult, GenerationChunk, LLMResult
 from plait.providers.connections import Connections
 from plait.providers.faults import Faults
@@ -33,6 +37,7 @@ from plait.providers.openai_wire import (
 )
 from plait.providers.progress import Progress, reporting
 from plait.providers.remote import RemoteModel
+from plait.runnables import Runnable
 
 __all__ = ["ChatOpenAI", "OpenAI", "OpenAIEmbeddings"]
 
@@ -154,9 +159,38 @@ class ChatOpenAI(_GeneratingModel, BaseChatModel):
             **settings: Any,
         ) -> None: ...
 
+    _methods: ClassVar[tuple[StructureMethod, ...]] = ("json_schema", "function_calling", "json_mode")
+
     @property
     def _llm_type(self) -> str:
         return "openai-chat"
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: ToolChoice = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with tools that it may call; see ``BaseChatModel.bind_tools``.
+
+        ``strict`` has OpenAI guarantee that the arguments are of the schema; ``parallel_tool_calls=False`` that there is
+        one call at most.
+        """
+        said = as_openai_has_it(tool_forms(tools, strict), tool_choice, parallel_tool_calls)
+        return self.bind(**said, **kwargs)
+
+    def _asked_for(
+        self, structure: Structure, method: StructureMethod, strict: bool | None, tools: Sequence[Any], kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        if method == "function_calling":
+            one = {} if tools else {"parallel_tool_calls": False}
+            return super()._asked_for(structure, method, strict, tools, {**one, **kwargs})
+        if method == "json_mode":
+            return self.bind_tools(tools, response_format={"type": "json_object"}, **kwargs)
+        return self.bind_tools(tools, strict=strict, response_format=structure.as_response_format(strict), **kwargs)
 
     def _endpoint(self, client: Any) -> Any:
         return client.chat.completions
