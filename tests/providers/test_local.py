@@ -12,6 +12,7 @@ import pytest
 from plait import ChatPromptTemplate
 from plait.errors import LocalModelError
 from plait.providers import ChatLocal, LocalServer, init_chat_model
+from plait.testing import check_chat_model
 
 
 @pytest.fixture
@@ -76,3 +77,9 @@ def test_own_parameters_of_the_engine(model: ChatLocal) -> None:
 def test_schema_has_its_name() -> None:
     """The schema of what it gives is named for the class."""
     assert ChatLocal().output_schema.model_json_schema()["title"] == "ChatLocalOutput"
+
+
+def test_obeys_the_laws_of_chat_models(local_server: LocalServer) -> None:
+    """Whatever is asked of a chat model it does; tools its template does not know."""
+    skip = dict.fromkeys(("tools", "tool-messages"), "its template has no place for tools")
+    check_chat_model(ChatLocal(max_tokens=6, temperature=0, seed=1), as_runnable=False, skip=skip)

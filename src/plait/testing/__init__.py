@@ -1,5 +1,6 @@
 """For tests: a check of the laws of a runnable, faults, a clock that waits for nothing, models without a network."""
 
+from plait.testing.chat_models import CHAT_MODEL_LAWS, acheck_chat_model, check_chat_model
 from plait.testing.clock import VirtualClock
 from plait.testing.conformance import acheck_runnable, check_runnable
 from plait.testing.embeddings import EMBEDDING_LAWS, acheck_embeddings, check_embeddings
@@ -25,6 +26,7 @@ from plait.testing.vectorstores import VECTOR_STORE_LAWS, acheck_vector_store, c
 
 __all__ = [
     "ASYNC_MODES",
+    "CHAT_MODEL_LAWS",
     "EMBEDDING_LAWS",
     "LAWS",
     "STORE_LAWS",
@@ -48,10 +50,12 @@ __all__ = [
     "ParrotFakeChatModel",
     "Slow",
     "VirtualClock",
+    "acheck_chat_model",
     "acheck_embeddings",
     "acheck_runnable",
     "acheck_store",
     "acheck_vector_store",
+    "check_chat_model",
     "check_embeddings",
     "check_runnable",
     "check_store",
