@@ -1,0 +1,142 @@
+"""Retrievers made of others: several rankings as one, several questions for one, fewer and shorter documents."""
+
+from __future__ import annotations
+
+from typing import Any, Self, cast
+
+from pydantic import ConfigDict, Field
+
+from plait.concurrency import DEFAULT_CONCURRENCY, agather, gather
+from plait.documents import BaseDocumentCompressor, Document
+from plait.errors import ChainError, ConfigError
+from plait.output_parsers import StrOutputParser
+from plait.prompts import BasePromptTemplate, PromptTemplate
+from plait.retrievers.base import BaseRetriever
+from plait.retrievers.fusion import fused, key_by, unique
+from plait.runnables import Runnable
+from plait.runs import current
+
+__all__ = ["ContextualCompressionRetriever", "EnsembleRetriever", "MultiQueryRetriever"]
+
+Retriever = Runnable[str, list[Document]]
+
+
+def _permits() -> Any:
+    scope = current.get()
+    return None if scope is None else scope.permits
+
+
+class EnsembleRetriever(BaseRetriever):
+    """Asks several retrievers together and makes one ranking of theirs, by reciprocal rank fusion.
+
+    ``weights`` say how much each counts, all the same by default. Documents are the same if they have the same text, or
+    the same under ``id_key`` of their metadata. A failing retriever ends the others.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    retrievers: list[Runnable[Any, Any]]
+    weights: list[float] = Field(default_factory=list[float])
+    c: int = Field(default=60, ge=0)
+    id_key: str | None = None
+    k: int | None = Field(default=None, ge=1)
+    """How many documents are given at most; all that are found by default."""
+
+    def __init__(self, /, **fields: Any) -> None:
+        super().__init__(**fields)
+        if not self.retrievers:
+            raise ChainError("an ensemble needs at least one retriever")
+        if self.weights and len(self.weights) != len(self.retrievers):
+            raise ConfigError(f"there are {len(self.retrievers)} retrievers, but {len(self.weights)} weights")
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        def one(_: int, retriever: Retriever) -> list[Document]:
+            return retriever.invoke(query)
+
+        return self._fused(gather(one, self.retrievers, len(self.retrievers), _permits()))
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        async def one(_: int, retriever: Retriever) -> list[Document]:
+            return await retriever.ainvoke(query)
+
+        return self._fused(await agather(one, self.retrievers, len(self.retrievers), _permits()))
+
+    def _fused(self, rankings: list[list[Document]]) -> list[Document]:
+        weights = self.weights or [1.0] * len(self.retrievers)
+        return fused(rankings, weights, self.c, key_by(self.id_key))[: self.k]
+
+
+class ContextualCompressionRetriever(BaseRetriever):
+    """Asks a retriever, and gives what of its documents a compressor finds to matter for the question."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    base_compressor: BaseDocumentCompressor
+    base_retriever: Runnable[Any, Any]
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        documents = self.base_retriever.invoke(query)
+        return self.base_compressor.invoke({"documents": documents, "query": query}) if documents else []
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        documents = await self.base_retriever.ainvoke(query)
+        return await self.base_compressor.ainvoke({"documents": documents, "query": query}) if documents else []
+
+
+_QUESTIONS = PromptTemplate.from_template(
+    "Write {count} other ways to ask the question below, so that a search finds documents which say the same in other "
+    "words. Put each on a line of its own, and write nothing else.\n\nQuestion: {question}"
+)
+
+
+class MultiQueryRetriever(BaseRetriever):
+    """Lets a model ask the question in other words, searches for all of them together, and gives what is found once.
+
+    ``llm_chain`` takes ``{"question", "count"}`` and gives a text with a question on each line, or a list of questions; at
+    most ``count`` are taken. ``from_llm`` makes it of a model.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    retriever: Runnable[Any, Any]
+    llm_chain: Runnable[Any, Any]
+    include_original: bool = True
+    """Whether the question itself is searched for, too."""
+    count: int = Field(default=3, ge=1, le=20)
+    id_key: str | None = None
+
+    @classmethod
+    def from_llm(
+        cls,
+        retriever: Runnable[Any, Any],
+        llm: Runnable[Any, Any],
+        prompt: BasePromptTemplate | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A retriever whose questions a model writes; ``prompt`` has the variables ``question`` and ``count``, or one of them."""
+        chain = cast("Runnable[Any, Any]", (prompt or _QUESTIONS) | llm | StrOutputParser())
+        return cls(retriever=retriever, llm_chain=chain, **settings)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        said = self.llm_chain.invoke({"question": query, "count": self.count})
+
+        def one(_: int, question: str) -> list[Document]:
+            return cast("list[Document]", self.retriever.invoke(question))
+
+        return self._together(gather(one, self._questions(query, said), DEFAULT_CONCURRENCY, _permits()))
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        said = await self.llm_chain.ainvoke({"question": query, "count": self.count})
+
+        async def one(_: int, question: str) -> list[Document]:
+            return cast("list[Document]", await self.retriever.ainvoke(question))
+
+        return self._together(await agather(one, self._questions(query, said), DEFAULT_CONCURRENCY, _permits()))
+
+    def _questions(self, query: str, said: Any) -> list[str]:
+        lines = cast("list[Any]", said if isinstance(said, list) else str(said).splitlines())
+        asked = [text for line in lines if (text := str(line).strip())][: self.count]
+        return list(dict.fromkeys([query, *asked] if self.include_original or not asked else asked))
+
+    def _together(self, found: list[list[Document]]) -> list[Document]:
+        return unique((document for documents in found for document in documents), key_by(self.id_key))

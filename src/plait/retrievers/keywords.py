@@ -1,0 +1,89 @@
+"""Documents found by the words that they share with a question (extra ``bm25``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Self
+
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from plait.documents import Document
+from plait.errors import ConfigError, MissingExtraError
+from plait.retrievers.base import BaseRetriever
+
+__all__ = ["BM25Retriever"]
+
+_WORD: Final = re.compile(r"\w+")
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+class BM25Retriever(BaseRetriever):
+    """Ranks documents by BM25: words that are rare among the documents count most. Made by ``from_texts``.
+
+    ``preprocess_func`` makes words of a text, of documents and questions alike; the words in lower case by default.
+    ``k1`` and ``b`` are those of the formula (Robertson and Zaragoza, 2009), as the library ``bm25s`` computes it. Gives at
+    most ``k`` documents, none that shares no word with the question.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    docs: list[Document] = Field(repr=False)
+    k: int = Field(default=4, ge=1)
+    k1: float = 1.5
+    b: float = 0.75
+    preprocess_func: Callable[[str], list[str]] = Field(default=_words, exclude=True, repr=False)
+
+    _index: Any = PrivateAttr(default=None)
+    _vocabulary: dict[str, int] = PrivateAttr(default_factory=dict[str, int])
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Count the words."""
+        super().model_post_init(context)
+        rows = [self.preprocess_func(document.page_content) for document in self.docs]
+        ids = self._vocabulary
+        tokens = [[ids.setdefault(word, len(ids)) for word in words] for words in rows]
+        if ids:
+            self._index = _bm25s().BM25(k1=self.k1, b=self.b)
+            self._index.index((tokens, ids), show_progress=False, create_empty_token=False)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        ids: Iterable[str] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A retriever of these texts."""
+        known = list(texts)
+        about: list[Any] = [{} for _ in known] if metadatas is None else list(metadatas)
+        names: list[Any] = [None for _ in known] if ids is None else list(ids)
+        if not len(known) == len(about) == len(names):
+            raise ConfigError(f"there are {len(known)} texts, {len(about)} metadatas and {len(names)} ids")
+        rows = zip(known, about, names, strict=True)
+        return cls(docs=[Document(page_content=text, metadata=dict(a), id=n) for text, a, n in rows], **settings)
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[Document], **settings: Any) -> Self:
+        """A retriever of these documents."""
+        return cls(docs=list(documents), **settings)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
+        asked = [self._vocabulary[word] for word in self.preprocess_func(query) if word in self._vocabulary]
+        if not asked or self._index is None:
+            return []
+        scores = self._index.get_scores_from_ids(asked)
+        order = sorted(range(len(self.docs)), key=lambda place: -scores[place])[: self.k]
+        return [self.docs[place].model_copy(deep=True) for place in order if scores[place] > 0]
+
+
+def _bm25s() -> Any:
+    try:
+        import bm25s  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise MissingExtraError("BM25Retriever needs the extra `bm25`: pip install 'plait[bm25]'") from error
+    return bm25s

@@ -1,0 +1,98 @@
+"""What every text splitter is: texts and documents in, documents that fit into a prompt out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from plait.documents import BaseDocumentTransformer, Document
+from plait.errors import ConfigError
+from plait.text_splitters.spans import Keep
+
+__all__ = ["TextSplitter"]
+
+
+class TextSplitter(BaseDocumentTransformer):
+    """A Runnable that cuts documents into chunks; subclass it and write ``split_text``.
+
+    Each chunk has a copy of its document's metadata. Raises ``ConfigError`` for sizes that cannot be.
+    """
+
+    chunk_size: int = 4000
+    """The most that a chunk may measure, by ``length_function``."""
+
+    chunk_overlap: int = 200
+    """The most that a chunk repeats of the one before it; less than ``chunk_size``."""
+
+    length_function: Callable[[str], int] = len
+    """How long a text is; characters by default."""
+
+    keep_separator: Keep = False
+    """Whether a separator stays in the text: at the start of what follows (True) or at the ``"end"`` of what was."""
+
+    add_start_index: bool = False
+    """Whether a chunk's metadata say as ``start_index`` at which character of its document it begins."""
+
+    strip_whitespace: bool = True
+    """Whether white space at the ends of a chunk is taken off."""
+
+    if not TYPE_CHECKING:  # else type checkers would not make the signature from the fields
+
+        def __init__(self, /, **fields):
+            # not in a validator: pydantic would wrap what it raises
+            kinds = type(self).model_fields
+            size, overlap = (fields.get(name, kinds[name].default) for name in ("chunk_size", "chunk_overlap"))
+            if "chunk_overlap" not in fields and isinstance(size, int):
+                overlap = fields["chunk_overlap"] = min(overlap, max(size, 0) // 20)
+            _check_sizes(size, overlap)
+            super().__init__(**fields)
+
+    @abstractmethod
+    def split_text(self, text: str) -> list[str]:
+        """The chunks of a text, in their order."""
+
+    def _cut(self, text: str) -> Iterator[tuple[int, str]]:
+        """The chunks of a text, each with the character at which it begins."""
+        start, end = -1, 0
+        for chunk in self.split_text(text):
+            start = text.find(chunk, max(start + 1, end - self.chunk_overlap))
+            end = start + len(chunk)
+            yield start, chunk
+
+    def create_documents(
+        self, texts: Iterable[str], metadatas: Sequence[Mapping[str, Any]] | None = None
+    ) -> list[Document]:
+        """The chunks of several texts, each with the metadata of its text."""
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts, got one text; write [text]")
+        known = list(texts)
+        about = [{} for _ in known] if metadatas is None else metadatas
+        if len(about) != len(known):
+            raise ValueError(f"there are {len(known)} texts, but {len(about)} metadatas: give one for each text")
+        return [chunk for text, metadata in zip(known, about, strict=True) for chunk in self._chunks(text, metadata)]
+
+    def split_documents(self, documents: Iterable[Document]) -> list[Document]:
+        """The chunks of several documents, in their order."""
+        return [chunk for each in documents for chunk in self._chunks(each.page_content, each.metadata)]
+
+    def transform_documents(self, documents: Sequence[Document], **kwargs: Any) -> list[Document]:
+        """The chunks of several documents, in their order."""
+        return self.split_documents(documents)
+
+    def _chunks(self, text: str, metadata: Mapping[str, Any]) -> Iterator[Document]:
+        for start, chunk in self._cut(text):
+            about = deepcopy(dict(metadata))
+            if self.add_start_index:
+                about["start_index"] = start
+            yield Document(page_content=chunk, metadata=about)
+
+
+def _check_sizes(size: object, overlap: object) -> None:
+    if type(size) is not int or size < 1:
+        raise ConfigError(f"chunk_size must be a whole number of at least 1, got {size!r:.60}")
+    if type(overlap) is not int or not 0 <= overlap < size:
+        raise ConfigError(
+            f"chunk_overlap must be a whole number from 0 to less than chunk_size={size}, got {overlap!r:.60}"
+        )

@@ -1,0 +1,114 @@
+"""Splitters that cut at separators, in pure Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from plait.errors import ConfigError
+from plait.text_splitters.base import TextSplitter
+from plait.text_splitters.languages import Language, separators_of
+from plait.text_splitters.spans import Keep, Rules, split, stripped
+
+__all__ = [
+    "CharacterTextSplitter",
+    "MarkdownTextSplitter",
+    "PythonCodeTextSplitter",
+    "RecursiveCharacterTextSplitter",
+]
+
+
+class _SeparatorSplitter(TextSplitter):
+    """One that cuts at separators; all its chunks are slices of the text."""
+
+    is_separator_regex: bool = False
+    """Whether separators are regular expressions; with hostile texts they must not be of the kind that backtracks."""
+
+    if not TYPE_CHECKING:  # as in its base
+
+        def __init__(self, /, **fields):
+            super().__init__(**fields)
+            _check_separators(self._separators(), self.is_separator_regex)
+
+    def _separators(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def split_text(self, text: str) -> list[str]:
+        """The chunks of a text, in their order."""
+        return [chunk for _, chunk in self._cut(text)]
+
+    def _cut(self, text: str) -> Iterator[tuple[int, str]]:
+        rules = Rules(
+            self._separators(),
+            self.chunk_size,
+            self.chunk_overlap,
+            self.length_function,
+            self.keep_separator,
+            self.is_separator_regex,
+        )
+        for span in split(text, rules):
+            kept = stripped(text, span) if self.strip_whitespace else span
+            if kept:
+                yield kept[0], text[kept[0] : kept[1]]
+
+
+class CharacterTextSplitter(_SeparatorSplitter):
+    """Cuts at one separator; what lies between two of them is never cut, so it may be longer than ``chunk_size``."""
+
+    separator: str = "\n\n"
+
+    def _separators(self) -> Sequence[str]:
+        return (self.separator,)
+
+
+class RecursiveCharacterTextSplitter(_SeparatorSplitter):
+    r"""Cuts at the first of several separators that occurs, and what is still too long at the next ones.
+
+    By default at paragraphs, then lines, words and characters, so that no chunk is longer than ``chunk_size``. Without
+    ``""`` as the last separator one may be. Its time is linear in the text.
+    """
+
+    separators: list[str] = ["\n\n", "\n", " ", ""]
+
+    keep_separator: Keep = True
+
+    if not TYPE_CHECKING:  # as in its base
+
+        def __init__(self, /, separators=None, **fields):
+            super().__init__(**fields if separators is None else {**fields, "separators": separators})
+
+    def _separators(self) -> Sequence[str]:
+        return self.separators
+
+    @classmethod
+    def from_language(cls, language: Language | str, **kwargs: Any) -> Self:
+        """A splitter that cuts code, or marked up text, where its parts begin."""
+        return cls(separators=cls.get_separators_for_language(language), **kwargs)
+
+    @staticmethod
+    def get_separators_for_language(language: Language | str) -> list[str]:
+        """The separators of a language, the strongest first; raises ConfigError for one that is not known."""
+        return separators_of(language)
+
+
+class PythonCodeTextSplitter(RecursiveCharacterTextSplitter):
+    """Cuts Python code at classes and functions, then as ``RecursiveCharacterTextSplitter`` does."""
+
+    separators: list[str] = separators_of(Language.PYTHON)
+
+
+class MarkdownTextSplitter(RecursiveCharacterTextSplitter):
+    """Cuts Markdown at its headings, fences and rules, then as ``RecursiveCharacterTextSplitter`` does."""
+
+    separators: list[str] = separators_of(Language.MARKDOWN)
+
+
+def _check_separators(separators: Sequence[str], regex: bool) -> None:
+    if not separators:
+        raise ConfigError("separators must be at least one; [''] cuts between all characters")
+    for separator in separators if regex else ():
+        try:
+            re.compile(separator)
+        except re.error as error:
+            raise ConfigError(f"the separator {separator!r:.80} is no regular expression: {error}") from error
