@@ -17,6 +17,8 @@ import plait
 from plait.chat_history import InMemoryChatMessageHistory
 from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException, ToolInputError
 from plait.language_models import LLM, BaseChatModel, BaseLLM, SimpleChatModel
+from plait.language_models.structure import structure_of
+from plait.language_models.structured import StructuredAnswer
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from plait.output_parsers import (
     BaseGenerationOutputParser,
@@ -494,6 +496,22 @@ COMPONENTS = {
     "generic chat model": Sample(GenericFakeChatModel(messages=cycle([CANNED])), SAID, [(5, TypeError)]),
     "list text model": Sample(FakeListLLM(responses=[CANNED]), SAID, [(5, TypeError)], {"pickles": True}),
     "streaming text model": Sample(FakeStreamingListLLM(responses=[CANNED]), SAID, [(5, TypeError)], {"pickles": True}),
+    "structured answer": Sample(
+        StructuredAnswer(
+            structure=structure_of({"title": "N", "type": "object", "properties": {"n": {"type": "integer"}}})
+        ),
+        ['{"n": 1}', AIMessage('Here:\n{"n": 2}'), AIMessageChunk(content='{"n": 3}')],
+        [("none", OutputParserException), (AIMessage('{"n": "x"}'), OutputParserException), (5, TypeError)],
+        {"pickles": True},
+    ),
+    "model asked for a structure": Sample(
+        FakeMessagesListChatModel(
+            responses=[AIMessage("", tool_calls=[{"name": "N", "args": {"n": 1}, "id": "1"}])]
+        ).with_structured_output({"title": "N", "type": "object", "properties": {"n": {"type": "integer"}}}),
+        SAID,
+        [(5, TypeError)],
+        {"pickles": True},
+    ),
     "string parser": Sample(
         StrOutputParser(),
         ["one", AIMessage("Two"), AIMessageChunk(content="three")],

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, TypedDict, assert_type
 
-from plait import AIMessage, ChatPromptTemplate, Runnable, RunnablePassthrough, StrOutputParser
+from pydantic import BaseModel
+
+from plait import (
+    AIMessage,
+    BaseChatModel,
+    ChatPromptTemplate,
+    ConfigurableChatModel,
+    Runnable,
+    RunnablePassthrough,
+    StrOutputParser,
+    init_chat_model,
+)
 from plait.testing import FakeListChatModel
 
 prompt = ChatPromptTemplate.from_template("{topic}")
@@ -21,3 +32,29 @@ assert_type((prompt | model | StrOutputParser() | shout).invoke({"topic": "x"}),
 assert_type(({"topic": RunnablePassthrough()} | prompt | model | StrOutputParser()).invoke("x"), str)
 assert_type((RunnablePassthrough.assign(topic=shout) | prompt | model | StrOutputParser()).invoke({"topic": "x"}), str)
 as_declared: Runnable[dict[str, str], str] = prompt | model | StrOutputParser()
+
+
+# --- structures
+class Pet(BaseModel):
+    name: str
+
+
+class PetDict(TypedDict):
+    name: str
+
+
+assert_type(model.with_structured_output(Pet).invoke("x"), Pet)
+assert_type(next(model.with_structured_output(Pet).stream("x")), Pet)
+assert_type((prompt | model.with_structured_output(Pet)).invoke({"topic": "x"}), Pet)
+assert_type(model.with_structured_output(PetDict).invoke("x"), PetDict)
+assert_type(model.with_structured_output({"title": "Pet"}).invoke("x"), dict[str, Any])
+assert_type(model.with_structured_output(Pet, include_raw=True).invoke("x")["parsed"], Pet | None)
+
+# --- tools
+assert_type(model.bind_tools([shout]).invoke("x"), AIMessage)
+assert_type((model.bind_tools([shout], tool_choice="any") | StrOutputParser()).invoke("x"), str)
+
+# --- models by name
+assert_type(init_chat_model("local"), BaseChatModel)
+assert_type(init_chat_model(), ConfigurableChatModel)
+assert_type(init_chat_model("local", configurable_fields="any").invoke("x"), AIMessage)

@@ -73,10 +73,15 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
             error = caught
         return {"raw": message, "parsed": parsed, "parsing_error": error}
 
+    def _readable(self, chunk: Any) -> Any:
+        if isinstance(chunk, str | BaseMessage):
+            return chunk
+        raise self._unreadable(chunk)
+
     def _transform(self, chunks: Iterator[Any], config: Scope | None = None, **kwargs: Any) -> Iterator[Any]:
         growing, gathered = _Growing(self), list[Any]()
         for chunk in chunks:
-            gathered.append(chunk)
+            gathered.append(self._readable(chunk))
             yield from growing.feed(chunk)
         if gathered:
             yield from growing.end(merge_all(gathered))
@@ -86,7 +91,7 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
     ) -> AsyncGenerator[Any, None]:
         growing, gathered = _Growing(self), list[Any]()
         async for chunk in chunks:
-            gathered.append(chunk)
+            gathered.append(self._readable(chunk))
             for value in growing.feed(chunk):
                 yield value
         if gathered:
