@@ -135,13 +135,27 @@ if TYPE_CHECKING:
     from plait.output_parsers import BaseGenerationOutputParser as BaseGenerationOutputParser
     from plait.output_parsers import BaseOutputParser as BaseOutputParser
     from plait.output_parsers import BaseTransformOutputParser as BaseTransformOutputParser
+    from plait.output_parsers import BooleanOutputParser as BooleanOutputParser
+    from plait.output_parsers import CommaSeparatedListOutputParser as CommaSeparatedListOutputParser
+    from plait.output_parsers import DatetimeOutputParser as DatetimeOutputParser
+    from plait.output_parsers import EnumOutputParser as EnumOutputParser
+    from plait.output_parsers import JsonKeyOutputFunctionsParser as JsonKeyOutputFunctionsParser
+    from plait.output_parsers import JsonOutputFunctionsParser as JsonOutputFunctionsParser
     from plait.output_parsers import JsonOutputKeyToolsParser as JsonOutputKeyToolsParser
     from plait.output_parsers import JsonOutputParser as JsonOutputParser
     from plait.output_parsers import JsonOutputToolsParser as JsonOutputToolsParser
+    from plait.output_parsers import ListOutputParser as ListOutputParser
+    from plait.output_parsers import MarkdownListOutputParser as MarkdownListOutputParser
+    from plait.output_parsers import NumberedListOutputParser as NumberedListOutputParser
+    from plait.output_parsers import OutputFixingParser as OutputFixingParser
+    from plait.output_parsers import PydanticOutputFunctionsParser as PydanticOutputFunctionsParser
     from plait.output_parsers import PydanticOutputParser as PydanticOutputParser
     from plait.output_parsers import PydanticToolsParser as PydanticToolsParser
+    from plait.output_parsers import RetryOutputParser as RetryOutputParser
+    from plait.output_parsers import RetryWithErrorOutputParser as RetryWithErrorOutputParser
     from plait.output_parsers import SimpleJsonOutputParser as SimpleJsonOutputParser
     from plait.output_parsers import StrOutputParser as StrOutputParser
+    from plait.output_parsers import XMLOutputParser as XMLOutputParser
     from plait.outputs import ChatGeneration as ChatGeneration
     from plait.outputs import ChatGenerationChunk as ChatGenerationChunk
     from plait.outputs import ChatResult as ChatResult
@@ -170,6 +184,7 @@ if TYPE_CHECKING:
     from plait.prompts import load_prompt_from_config as load_prompt_from_config
     from plait.providers import ConfigurableChatModel as ConfigurableChatModel
     from plait.providers import LocalEmbeddings as LocalEmbeddings
+    from plait.providers import MCPTools as MCPTools
     from plait.providers import init_chat_model as init_chat_model
     from plait.providers import init_embeddings as init_embeddings
     from plait.providers.anthropic import ChatAnthropic as ChatAnthropic
@@ -185,6 +200,12 @@ if TYPE_CHECKING:
     from plait.rate_limiters import BaseRateLimiter as BaseRateLimiter
     from plait.rate_limiters import InMemoryRateLimiter as InMemoryRateLimiter
     from plait.retrievers import BaseRetriever as BaseRetriever
+    from plait.retrievers import BM25Retriever as BM25Retriever
+    from plait.retrievers import ContextualCompressionRetriever as ContextualCompressionRetriever
+    from plait.retrievers import EmbeddingsFilter as EmbeddingsFilter
+    from plait.retrievers import EnsembleRetriever as EnsembleRetriever
+    from plait.retrievers import MultiQueryRetriever as MultiQueryRetriever
+    from plait.retrievers import ParentDocumentRetriever as ParentDocumentRetriever
     from plait.runnables import ConfigurableField as ConfigurableField
     from plait.runnables import ConfigurableFieldMultiOption as ConfigurableFieldMultiOption
     from plait.runnables import ConfigurableFieldSingleOption as ConfigurableFieldSingleOption
@@ -295,6 +316,7 @@ __all__ = [
     "AIMessagePromptTemplate",
     "AnyMessage",
     "AsyncCallbackHandler",
+    "BM25Retriever",
     "BaseCache",
     "BaseCallbackHandler",
     "BaseChatMessageHistory",
@@ -317,6 +339,7 @@ __all__ = [
     "BaseTool",
     "BaseToolkit",
     "BaseTransformOutputParser",
+    "BooleanOutputParser",
     "ByteStore",
     "CacheBackedEmbeddings",
     "Call",
@@ -332,6 +355,7 @@ __all__ = [
     "ChatPromptTemplate",
     "ChatPromptValue",
     "ChatResult",
+    "CommaSeparatedListOutputParser",
     "ConfigError",
     "ConfigurableChatModel",
     "ConfigurableField",
@@ -343,7 +367,9 @@ __all__ = [
     "ConsoleTracer",
     "Content",
     "ContentBlock",
+    "ContextualCompressionRetriever",
     "CustomStreamEvent",
+    "DatetimeOutputParser",
     "DeadlineError",
     "DeterministicFakeEmbedding",
     "DistanceStrategy",
@@ -351,8 +377,11 @@ __all__ = [
     "EchoChatModel",
     "Edge",
     "Embeddings",
+    "EmbeddingsFilter",
     "EmptyStreamError",
     "EncoderBackedStore",
+    "EnsembleRetriever",
+    "EnumOutputParser",
     "ExampleSelector",
     "ExampleStore",
     "Fails",
@@ -390,7 +419,9 @@ __all__ = [
     "InjectedToolCallId",
     "InputTokenDetails",
     "InvalidToolCall",
+    "JsonKeyOutputFunctionsParser",
     "JsonLinesTracer",
+    "JsonOutputFunctionsParser",
     "JsonOutputKeyToolsParser",
     "JsonOutputParser",
     "JsonOutputToolsParser",
@@ -399,12 +430,15 @@ __all__ = [
     "LanguageModelLike",
     "LanguageModelOutput",
     "LengthBasedExampleSelector",
+    "ListOutputParser",
     "LoadError",
     "LocalEmbeddings",
     "LocalFileStore",
     "LocalModelError",
     "LocalServer",
     "LogEntry",
+    "MCPTools",
+    "MarkdownListOutputParser",
     "MaxMarginalRelevanceExampleSelector",
     "MessageError",
     "MessageLikeRepresentation",
@@ -414,23 +448,30 @@ __all__ = [
     "MissingVariableError",
     "ModelConnectionError",
     "ModelError",
+    "MultiQueryRetriever",
     "Node",
     "NonStandardContentBlock",
+    "NumberedListOutputParser",
     "OpenAI",
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
+    "OutputFixingParser",
     "OutputParserException",
     "OutputTokenDetails",
     "PGVector",
+    "ParentDocumentRetriever",
     "ParrotFakeChatModel",
     "PlaitError",
     "PostgresChatMessageHistory",
     "PromptError",
     "PromptTemplate",
     "PromptValue",
+    "PydanticOutputFunctionsParser",
     "PydanticOutputParser",
     "PydanticToolsParser",
     "RecursionLimitError",
+    "RetryOutputParser",
+    "RetryWithErrorOutputParser",
     "RouterRunnable",
     "RunLog",
     "RunLogPatch",
@@ -490,6 +531,7 @@ __all__ = [
     "VectorStore",
     "VectorStoreRetriever",
     "VirtualClock",
+    "XMLOutputParser",
     "acheck_embeddings",
     "acheck_runnable",
     "acheck_store",
@@ -678,13 +720,27 @@ _MODULES: Final = {
         "BaseGenerationOutputParser",
         "BaseOutputParser",
         "BaseTransformOutputParser",
+        "BooleanOutputParser",
+        "CommaSeparatedListOutputParser",
+        "DatetimeOutputParser",
+        "EnumOutputParser",
+        "JsonKeyOutputFunctionsParser",
+        "JsonOutputFunctionsParser",
         "JsonOutputKeyToolsParser",
         "JsonOutputParser",
         "JsonOutputToolsParser",
+        "ListOutputParser",
+        "MarkdownListOutputParser",
+        "NumberedListOutputParser",
+        "OutputFixingParser",
+        "PydanticOutputFunctionsParser",
         "PydanticOutputParser",
         "PydanticToolsParser",
+        "RetryOutputParser",
+        "RetryWithErrorOutputParser",
         "SimpleJsonOutputParser",
         "StrOutputParser",
+        "XMLOutputParser",
     ),
     "plait.outputs": (
         "ChatGeneration",
@@ -717,6 +773,7 @@ _MODULES: Final = {
     "plait.providers": (
         "ConfigurableChatModel",
         "LocalEmbeddings",
+        "MCPTools",
         "init_chat_model",
         "init_embeddings",
     ),
@@ -728,7 +785,15 @@ _MODULES: Final = {
     "plait.providers.local": ("ChatLocal", "LocalServer", "local_server", "weights"),
     "plait.providers.openai": ("ChatOpenAI", "OpenAI", "OpenAIEmbeddings"),
     "plait.rate_limiters": ("BaseRateLimiter", "InMemoryRateLimiter"),
-    "plait.retrievers": ("BaseRetriever",),
+    "plait.retrievers": (
+        "BM25Retriever",
+        "BaseRetriever",
+        "ContextualCompressionRetriever",
+        "EmbeddingsFilter",
+        "EnsembleRetriever",
+        "MultiQueryRetriever",
+        "ParentDocumentRetriever",
+    ),
     "plait.runnables": (
         "ConfigurableField",
         "ConfigurableFieldMultiOption",

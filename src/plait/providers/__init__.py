@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plait.providers.llamacpp import LocalServer as LocalServer
     from plait.providers.local import ChatLocal as ChatLocal
     from plait.providers.local_embeddings import LocalEmbeddings as LocalEmbeddings
+    from plait.providers.mcp import MCPTools as MCPTools
     from plait.providers.openai import ChatOpenAI as ChatOpenAI
     from plait.providers.openai import OpenAI as OpenAI
     from plait.providers.openai import OpenAIEmbeddings as OpenAIEmbeddings
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigurableChatModel",
     "LocalEmbeddings",
     "LocalServer",
+    "MCPTools",
     "OpenAI",
     "OpenAIEmbeddings",
     "init_chat_model",
@@ -45,6 +47,8 @@ def __getattr__(name: str) -> Any:
             home = import_module("plait.providers.local_embeddings")
         case "LocalServer":
             home = import_module("plait.providers.llamacpp")
+        case "MCPTools":
+            home = import_module("plait.providers.mcp")
         case "init_chat_model":
             home = import_module("plait.providers.by_name")
         case "init_embeddings":
