@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import re
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, Protocol, cast
 
 from plait import (
+    FAISS,
     ChatPromptTemplate,
-    Document,
+    LocalEmbeddings,
     Runnable,
-    RunnableConfig,
     RunnableMap,
     RunnablePassthrough,
     StrOutputParser,
@@ -25,7 +24,6 @@ from plait import (
 from plait.errors import PlaitError
 
 _TOKENS = 48
-_QUESTION = "Answer the question based only on the following context: {context} Question: {question}"
 
 Chain = Runnable[Any, Any]
 
@@ -171,18 +169,20 @@ def _parallel(model: Any, screen: _Screen) -> None:
     screen.note(f"streamed: {said}: they {'ran together' if overlap else 'did not overlap on this machine'}")
 
 
-class Notes(Runnable[str, list[Document]]):
-    """A retriever over texts, which takes the one that shares most words with the question."""
+# The bodies of these, too, are shown and then run.
 
-    _kind: ClassVar[str] = "retriever"
 
-    def __init__(self, *texts: str) -> None:
-        self.texts = texts
-
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
-        asked = set(re.findall(r"\w+", input.lower()))
-        best = max(self.texts, key=lambda text: len(asked & set(re.findall(r"\w+", text.lower()))))
-        return [Document(page_content=best)]
+def _retrieval_chain(model: Any) -> Chain:
+    texts = ["harrison worked at kensho", "bears like to eat honey", "kensho lies in the mountains"]
+    vectorstore = FAISS.from_texts(texts, embedding=LocalEmbeddings())
+    retriever = vectorstore.as_retriever(search_kwargs={"k": 1})
+    prompt = ChatPromptTemplate.from_template("Context: {context}\n\nQuestion: {question}")
+    return (
+        {"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough[Any]()}
+        | prompt
+        | model.bind(max_tokens=12)
+        | StrOutputParser()
+    )
 
 
 async def _watch(retrieval_chain: Chain) -> None:
@@ -190,32 +190,40 @@ async def _watch(retrieval_chain: Chain) -> None:
         print(chunk)
 
 
-def _retrieval(model: Any, screen: _Screen) -> None:
-    screen.head("Watching the steps: what the retriever found, and each token, as JSON Patch while it happens")
-    screen.code(
-        textwrap.dedent(f"""\
-        retriever = Notes("harrison worked at kensho", "bears like honey")
-        retrieval_chain = (
-            {{"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough()}}
-            | ChatPromptTemplate.from_template({_QUESTION!r})
-            | model
-            | StrOutputParser()
-        )
+async def _watch_states(retrieval_chain: Chain) -> None:
+    log = retrieval_chain.astream_log("where did harrison work?", include_names=["Docs"], diff=False)
+    states = [state async for state in log]
+    print(states[1], states[2], "...", states[-1], sep="\n")
 
-        {textwrap.indent(_body(_watch), " " * 8).lstrip()}""")
-    )
-    retriever = Notes("harrison worked at kensho", "bears like honey")
-    retrieval_chain = (
-        {"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough[Any]()}
-        | ChatPromptTemplate.from_template(_QUESTION)
-        | model.bind(max_tokens=12)
-        | StrOutputParser()
-    )
-    asyncio.run(_watch(retrieval_chain))
+
+def _structured(model: Any) -> None:
+    schema = {
+        "title": "Animal",
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 12}, "legs": {"type": "integer"}},
+        "required": ["name", "legs"],
+    }
+    for animal in model.with_structured_output(schema).stream("Name an animal that likes honey."):
+        print(animal)
+
+
+def _retrieval(model: Any, screen: _Screen) -> None:
+    screen.head("Retrieval: texts as vectors, both made in this process, and a chain that searches them")
+    screen.code(_body(_retrieval_chain))
+    chain = _retrieval_chain(model)
+    screen.head("Watching the steps: what the retriever found, and each token, as JSON Patch while it happens")
+    screen.code(_body(_watch))
+    asyncio.run(_watch(chain))
+    screen.head("The same as states of the run: two at its begin, and the last")
+    screen.code(_body(_watch_states))
+    asyncio.run(_watch_states(chain))
     screen.note("where a stream through this chain stops, known before it runs:")
-    print(retrieval_chain.stream_report())
+    print(chain.stream_report())
     screen.note("and what it looks like:")
-    retrieval_chain.get_graph().print_ascii()
+    chain.get_graph().print_ascii()
+    screen.head("Structured output: the model can say nothing but what the schema allows, and it streams")
+    screen.code(_body(_structured))
+    _structured(model)
 
 
 def _spans(combined: Chain) -> dict[str, tuple[float, float]]:
