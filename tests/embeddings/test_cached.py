@@ -14,6 +14,7 @@ from plait.concurrency import gather
 from plait.embeddings import CacheBackedEmbeddings, DeterministicFakeEmbedding, Embeddings
 from plait.embeddings.records import read, write
 from plait.errors import ConfigError, ModelError
+from plait.stopping import Stopped, stoppable
 from plait.stores import InMemoryByteStore, LocalFileStore
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -212,6 +213,21 @@ def test_what_came_before_a_failure_is_kept() -> None:
         cache.embed_documents(["a", "bad", "b"])
     cache.embed_documents(["a", "b"])
     assert model._asked == [["a"], ["b"]]
+
+
+def test_work_can_be_ended_between_batches() -> None:
+    """What was done is kept."""
+    with stoppable() as stop:
+
+        class Ending(Counted):
+            def embed_documents(self, texts: list[str]) -> list[list[float]]:
+                stop.set("enough")
+                return super().embed_documents(texts)
+
+        store = InMemoryByteStore()
+        with pytest.raises(Stopped):
+            cache_of(Ending(size=2), store, batch_size=2).embed_documents(["a", "b", "c"])
+    assert len(list(store.yield_keys())) == 2
 
 
 def test_threads_share_a_cache() -> None:
