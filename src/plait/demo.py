@@ -177,12 +177,13 @@ def _retrieval_chain(model: Any) -> Chain:
     vectorstore = FAISS.from_texts(texts, embedding=LocalEmbeddings())
     retriever = vectorstore.as_retriever(search_kwargs={"k": 1})
     prompt = ChatPromptTemplate.from_template("Context: {context}\n\nQuestion: {question}")
-    return (
+    chain: Chain = (
         {"context": retriever.with_config(run_name="Docs"), "question": RunnablePassthrough[Any]()}
         | prompt
         | model.bind(max_tokens=12)
         | StrOutputParser()
     )
+    return chain
 
 
 async def _watch(retrieval_chain: Chain) -> None:
