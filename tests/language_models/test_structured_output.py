@@ -287,6 +287,22 @@ def test_wrappers_pass_it_on(run: Any) -> None:
     assert spare.calls[-1].kwargs["tools"]
 
 
+def test_structure_goes_before_the_tools_of_a_binding(run: Any) -> None:
+    """Tools that were bound before do not take the place of the structure; other arguments stay."""
+
+    def add(a: int) -> int:
+        return a
+
+    model = calls(TOM)
+    bound: Any = model.bind_tools([add], seed=7)
+    run(bound.with_structured_output(Pet), "x")
+    [tool] = model.calls[-1].kwargs["tools"]
+
+    assert (tool["function"]["name"], model.calls[-1].kwargs["seed"]) == ("Pet", 7)
+    run(bound.with_structured_output(Pet, method="json_schema", include_raw=True), "x")
+    assert model.calls[-1].kwargs["tools"][0]["function"]["name"] == "add"
+
+
 def test_can_be_pickled() -> None:
     """The step is data, and works in another process."""
     structured = pickle.loads(pickle.dumps(calls(TOM).with_structured_output(SCHEMA)))

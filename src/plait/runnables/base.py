@@ -2484,7 +2484,14 @@ class RunnableBinding(_Wrapper[Input, Output]):
         return cast("RunnableBinding[Any, Any]", self.bound)._and(self)._forwarded(call)
 
     def _rewrapped(self, bound: Runnable[Any, Any]) -> Runnable[Any, Any]:
-        """With what is bound here; but what the method has bound was said later."""
+        """With what is bound here; but what the method has bound was said later, in a sequence by its first step."""
+        kind: Any = type(bound)
+        steps = cast("Any", bound).steps if kind is RunnableSequence else ()
+        if steps and self.kwargs and type(steps[0]) is RunnableBinding:
+            model = cast("RunnableBinding[Any, Any]", steps[0])
+            first = RunnableBinding(model.bound, kwargs=self.kwargs)._and(model)
+            said: dict[str, Any] = {**self._said(), "kwargs": {}}
+            return RunnableBinding(RunnableSequence[Any, Any](first, *steps[1:], name=bound.name), **said)
         if type(bound) is not RunnableBinding:
             return RunnableBinding(bound, **self._said())
         later = cast("RunnableBinding[Any, Any]", bound)
