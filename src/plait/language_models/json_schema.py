@@ -15,7 +15,7 @@ from plait.redaction import glimpse
 __all__ = ["closed", "fault"]
 
 _DEEPEST: Final = 100  # levels of a value
-_STEPS: Final = 1_000_000  # rules that are looked at for one value; forms within forms could take for ever
+_STEPS: Final = 200_000  # rules that are looked at for one value; forms within forms could take for ever
 _KINDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
