@@ -122,6 +122,29 @@ def test_dict_grows_in_a_stream(as_call: bool) -> None:
     assert structured.invoke("x") == TOM
 
 
+def test_first_of_several_calls_counts() -> None:
+    """Pieces of other calls that come in between do not get into the value."""
+    pieces: Any = [
+        {"name": "other", "args": '{"x": 1', "id": "c0", "index": 0},
+        {"name": "Pet", "args": '{"name": "T', "id": "c1", "index": 1},
+        {"name": "Pet", "args": '{"name": "Q', "id": "c2", "index": 2},
+        {"name": None, "args": 'om"', "id": None, "index": 1},
+        {"name": None, "args": 'ui", "legs": 2}', "id": None, "index": 2},
+        {"name": None, "args": "}", "id": None, "index": 0},
+        {"name": None, "args": ', "legs": 4}', "id": None, "index": 1},
+    ]
+
+    class Several(Pieces):
+        def _stream(self, *given: Any, **kwargs: Any) -> Any:
+            for piece in pieces:
+                yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[piece]))
+
+    structured = Several(pieces=[]).with_structured_output(SCHEMA)
+
+    assert list(structured.stream("x")) == [{"name": "T"}, {"name": "Tom"}, TOM]
+    assert structured.invoke("x") == TOM
+
+
 def test_object_comes_as_soon_as_it_is_valid() -> None:
     """Of a class there is nothing to see before it has all that it needs, and then what is known."""
     model = Pieces(pieces=['{"legs": 4, "name": "T', "om", '"}'])

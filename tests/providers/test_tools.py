@@ -331,6 +331,15 @@ def test_local_structure_that_is_cut_off(run: Any, local_server: LocalServer) ->
         run(ChatLocal(temperature=0, max_tokens=4).with_structured_output(Pet), "Tom is a cat.")
 
 
+def test_local_structure_is_bounded() -> None:
+    """A small model may go on for ever within a text: without a limit of its own it gets one."""
+    bound: Any = ChatLocal().with_structured_output(Pet)
+    own: Any = ChatLocal(max_tokens=7).with_structured_output(Pet)
+
+    assert bound.first.kwargs["max_tokens"] == 1024
+    assert "max_tokens" not in own.first.kwargs
+
+
 def test_local_model_without_tools_says_so(run: Any, local_server: LocalServer) -> None:
     """The template of the default model has no place for tools; they are not dropped in silence."""
     assert not local_server.knows_tools
