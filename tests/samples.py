@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import plait
 from plait.chat_history import InMemoryChatMessageHistory
+from plait.documents import Document
+from plait.embeddings import DeterministicFakeEmbedding
 from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException, ToolInputError
 from plait.language_models import LLM, BaseChatModel, BaseLLM, SimpleChatModel
 from plait.language_models.structure import structure_of
@@ -34,6 +36,14 @@ from plait.prompts import (
     MessagesPlaceholder,
     PromptTemplate,
 )
+from plait.retrievers import (
+    BM25Retriever,
+    ContextualCompressionRetriever,
+    EmbeddingsFilter,
+    EnsembleRetriever,
+    MultiQueryRetriever,
+    ParentDocumentRetriever,
+)
 from plait.runnables import (
     ConfigurableField,
     RouterRunnable,
@@ -52,6 +62,7 @@ from plait.runnables import (
     chain,
 )
 from plait.runnables.history import RunnableWithMessageHistory
+from plait.stores import InMemoryStore
 from plait.testing import (
     ASYNC_MODES,
     EchoChatModel,
@@ -65,7 +76,9 @@ from plait.testing import (
     Hangs,
     Slow,
 )
+from plait.text_splitters import RecursiveCharacterTextSplitter
 from plait.tools import BaseTool, StructuredTool, Tool, ToolNode, as_tool
+from plait.vectorstores import InMemoryVectorStore
 
 NEED_A_SERVER = "plait.providers"
 """Whose classes are checked where their servers are."""
@@ -760,4 +773,53 @@ OF_USERS = {
     ),
 }
 
-SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **OF_USERS}
+
+# ---------------------------------------------------------------------------------------------------------- retrievers
+
+_EMBEDDING = DeterministicFakeEmbedding(size=16)
+_NOTES = ["bears like honey", "owls sleep by day", "honey is sweet"]
+_QUERIES = ["honey", "owls"]
+NO_QUERY = [(1, TypeError)]
+
+
+def searched() -> Any:
+    return InMemoryVectorStore.from_texts(_NOTES, _EMBEDDING).as_retriever(search_kwargs={"k": 2})
+
+
+def in_pieces() -> ParentDocumentRetriever:
+    pieces = RecursiveCharacterTextSplitter(chunk_size=10, chunk_overlap=0)
+    store, kept = InMemoryVectorStore(_EMBEDDING), InMemoryStore()
+    retriever = ParentDocumentRetriever(vectorstore=store, docstore=kept, child_splitter=pieces)
+    retriever.add_documents(map(Document, _NOTES))
+    return retriever
+
+
+def reworded(given: dict[str, Any]) -> str:
+    return f"{given['question']}\nhoney"
+
+
+RETRIEVERS = {
+    "a retriever of vectors": Sample(searched(), _QUERIES, NO_QUERY),
+    "a retriever of words": Sample(BM25Retriever.from_texts(_NOTES, k=2), _QUERIES, NO_QUERY),
+    "several retrievers": Sample(
+        EnsembleRetriever(retrievers=[searched(), BM25Retriever.from_texts(_NOTES)]), _QUERIES, NO_QUERY
+    ),
+    "a retriever of other questions": Sample(
+        MultiQueryRetriever(retriever=searched(), llm_chain=RunnableLambda(reworded)), _QUERIES, NO_QUERY
+    ),
+    "a retriever of large documents": Sample(in_pieces(), _QUERIES, NO_QUERY),
+    "a retriever of what matters": Sample(
+        ContextualCompressionRetriever(
+            base_retriever=searched(), base_compressor=EmbeddingsFilter(embeddings=_EMBEDDING, k=1)
+        ),
+        _QUERIES,
+        NO_QUERY,
+    ),
+    "a filter of documents": Sample(
+        EmbeddingsFilter(embeddings=_EMBEDDING, k=1),
+        [{"documents": [Document(text) for text in _NOTES], "query": query} for query in _QUERIES],
+        [(1, TypeError), ({"documents": ["text"], "query": "x"}, TypeError)],
+    ),
+}
+
+SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **OF_USERS, **RETRIEVERS}

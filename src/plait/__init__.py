@@ -81,6 +81,10 @@ if TYPE_CHECKING:
     from plait.language_models import LanguageModelOutput as LanguageModelOutput
     from plait.language_models import ParrotFakeChatModel as ParrotFakeChatModel
     from plait.language_models import SimpleChatModel as SimpleChatModel
+    from plait.load import dumpd as dumpd
+    from plait.load import dumps as dumps
+    from plait.load import load as load
+    from plait.load import loads as loads
     from plait.merging import EVERY_KEY as EVERY_KEY
     from plait.merging import StreamReset as StreamReset
     from plait.merging import merge as merge
@@ -247,6 +251,7 @@ if TYPE_CHECKING:
     from plait.testing import ASYNC_MODES as ASYNC_MODES
     from plait.testing import EMBEDDING_LAWS as EMBEDDING_LAWS
     from plait.testing import LAWS as LAWS
+    from plait.testing import RETRIEVER_LAWS as RETRIEVER_LAWS
     from plait.testing import STORE_LAWS as STORE_LAWS
     from plait.testing import SYNC_MODES as SYNC_MODES
     from plait.testing import Call as Call
@@ -259,9 +264,11 @@ if TYPE_CHECKING:
     from plait.testing import Slow as Slow
     from plait.testing import VirtualClock as VirtualClock
     from plait.testing import acheck_embeddings as acheck_embeddings
+    from plait.testing import acheck_retriever as acheck_retriever
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import acheck_store as acheck_store
     from plait.testing import check_embeddings as check_embeddings
+    from plait.testing import check_retriever as check_retriever
     from plait.testing import check_runnable as check_runnable
     from plait.testing import check_store as check_store
     from plait.tools import BaseTool as BaseTool
@@ -309,6 +316,7 @@ __all__ = [
     "LLM",
     "MESSAGES",
     "MESSAGE_CHUNKS",
+    "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
     "AIMessage",
@@ -533,6 +541,7 @@ __all__ = [
     "VirtualClock",
     "XMLOutputParser",
     "acheck_embeddings",
+    "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
     "add_usage",
@@ -541,6 +550,7 @@ __all__ = [
     "batches",
     "chain",
     "check_embeddings",
+    "check_retriever",
     "check_runnable",
     "check_store",
     "coerce_to_runnable",
@@ -555,6 +565,8 @@ __all__ = [
     "create_text_block",
     "current_config",
     "dispatch_custom_event",
+    "dumpd",
+    "dumps",
     "ensure_config",
     "filter_messages",
     "from_langchain",
@@ -565,8 +577,10 @@ __all__ = [
     "init_chat_model",
     "init_embeddings",
     "invalid_tool_call",
+    "load",
     "load_prompt",
     "load_prompt_from_config",
+    "loads",
     "local_server",
     "maximal_marginal_relevance",
     "merge",
@@ -665,6 +679,12 @@ _MODULES: Final = {
         "LanguageModelOutput",
         "ParrotFakeChatModel",
         "SimpleChatModel",
+    ),
+    "plait.load": (
+        "dumpd",
+        "dumps",
+        "load",
+        "loads",
     ),
     "plait.merging": ("EVERY_KEY", "StreamReset", "merge", "merge_all"),
     "plait.messages": (
@@ -840,6 +860,7 @@ _MODULES: Final = {
         "ASYNC_MODES",
         "EMBEDDING_LAWS",
         "LAWS",
+        "RETRIEVER_LAWS",
         "STORE_LAWS",
         "SYNC_MODES",
         "Call",
@@ -852,9 +873,11 @@ _MODULES: Final = {
         "Slow",
         "VirtualClock",
         "acheck_embeddings",
+        "acheck_retriever",
         "acheck_runnable",
         "acheck_store",
         "check_embeddings",
+        "check_retriever",
         "check_runnable",
         "check_store",
     ),

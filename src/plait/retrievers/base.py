@@ -70,10 +70,11 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
             current.set(before)
 
     def _query(self, input: object) -> str:
+        came = type(input).__name__
         if isinstance(input, str):
             return input
         hint = "; pick the text out of it before the retriever" if isinstance(input, Mapping) else ""
-        raise TypeError(f"{self.get_name()} takes a text to search for, but got {type(input).__name__}{hint}")
+        raise TypeError(f"{self.get_name()} takes a text to search for, but got {came}{hint}")
 
     def _documents(self, found: object) -> list[Document]:
         if isinstance(found, Iterable) and not isinstance(found, str | Mapping):
@@ -83,5 +84,5 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
                 return documents
             came = f"a list with {strange[0]}"
         else:
-            came = type(found).__name__
+            came = type(cast("object", found)).__name__
         raise StoreError(f"{self.get_name()} must give a list of documents, but gave {came}")

@@ -37,16 +37,18 @@ class EmbeddingsFilter(BaseDocumentCompressor):
     def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Any = None) -> list[Document]:
         """The documents that are near the query, the nearest first."""
         vectors = self.embeddings.embed_documents([document.page_content for document in documents])
-        return self._nearest(documents, vectors, self.embeddings.embed_query(query))
+        return self._selected(documents, vectors, self.embeddings.embed_query(query))
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Any = None
     ) -> list[Document]:
         """The documents that are near the query, the nearest first."""
         vectors = await self.embeddings.aembed_documents([document.page_content for document in documents])
-        return self._nearest(documents, vectors, await self.embeddings.aembed_query(query))
+        return self._selected(documents, vectors, await self.embeddings.aembed_query(query))
 
-    def _nearest(self, documents: Sequence[Document], vectors: list[list[float]], query: list[float]) -> list[Document]:
+    def _selected(
+        self, documents: Sequence[Document], vectors: list[list[float]], query: list[float]
+    ) -> list[Document]:
         nearness = [_cosine(vector, query) for vector in vectors]
         chosen: list[int] = []
         for place in sorted(range(len(documents)), key=lambda place: -nearness[place]):

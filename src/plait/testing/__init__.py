@@ -21,6 +21,7 @@ from plait.testing.models import (
     ParrotFakeChatModel,
 )
 from plait.testing.modes import ASYNC_MODES, SYNC_MODES
+from plait.testing.retrievers import RETRIEVER_LAWS, acheck_retriever, check_retriever
 from plait.testing.stores import STORE_LAWS, acheck_store, check_store
 from plait.testing.vectorstores import VECTOR_STORE_LAWS, acheck_vector_store, check_vector_store
 
@@ -29,6 +30,7 @@ __all__ = [
     "CHAT_MODEL_LAWS",
     "EMBEDDING_LAWS",
     "LAWS",
+    "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
     "VECTOR_STORE_LAWS",
@@ -52,11 +54,13 @@ __all__ = [
     "VirtualClock",
     "acheck_chat_model",
     "acheck_embeddings",
+    "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
     "acheck_vector_store",
     "check_chat_model",
     "check_embeddings",
+    "check_retriever",
     "check_runnable",
     "check_store",
     "check_vector_store",
