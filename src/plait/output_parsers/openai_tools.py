@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, cast
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, SkipValidation, ValidationError
 
@@ -23,6 +23,8 @@ from plait.schemas import value_model
 __all__ = ["JsonOutputKeyToolsParser", "JsonOutputToolsParser", "PydanticToolsParser"]
 
 _PER_CALL: Final = 8
+
+Piece: TypeAlias = tuple[str | None, str | None, str | None, int | str | None]
 
 
 class _Call:
@@ -97,7 +99,7 @@ class _Calls:
 
     def read(self, chunk: Any) -> Any:
         self._credit += CREDIT
-        for name, args, id, index in _pieces(self._parser._message(chunk)):
+        for name, args, id, index in self._parser._pieces(self._parser._message(chunk)):
             self._credit += len(args or "")
             call = self._call(id, index)
             if call.feed(name, args, id):
@@ -137,7 +139,8 @@ class _Calls:
 
     def close(self) -> Any:
         found = (made for call in self._calls if (made := self._finished(call)) is not NOTHING)
-        return self._parser._chosen([next(found, NOTHING)] if self._parser.first_tool_only else [*found])
+        value = self._parser._chosen([next(found, NOTHING)] if self._parser.first_tool_only else [*found])
+        return self._parser._settled(value)
 
     def _finished(self, call: _Call) -> Any:
         call.close()
@@ -147,7 +150,7 @@ class _Calls:
         return self._has_news or bool(final != last)
 
 
-def _pieces(message: BaseMessage) -> Iterable[tuple[str | None, str | None, str | None, int | str | None]]:
+def _pieces(message: BaseMessage) -> Iterable[Piece]:
     """The pieces of calls in a message or a chunk of one: name, text of arguments, id, index."""
     chunk = message if isinstance(message, AIMessageChunk) else AIMessageChunk(content="", **_given_calls(message))
     return [(piece["name"], piece["args"], piece["id"], piece["index"]) for piece in chunk.tool_call_chunks]
@@ -203,6 +206,9 @@ class JsonOutputToolsParser(IncrementalParser[Any]):
     def _reading(self) -> _Calls:
         return _Calls(self)
 
+    def _pieces(self, message: BaseMessage) -> Iterable[Piece]:
+        return _pieces(message)
+
     def _message(self, input: Any) -> BaseMessage:
         if isinstance(input, BaseMessage):
             return input
@@ -238,6 +244,10 @@ class JsonOutputToolsParser(IncrementalParser[Any]):
         if not self.first_tool_only:
             return made
         return made[0] if made and made[0] is not NOTHING else None
+
+    def _settled(self, value: Any) -> Any:
+        """The value of the whole, once it is known that no more calls come."""
+        return value
 
     def _cost(self, size: int) -> int:
         """What ``_made_early`` costs for arguments so long."""

@@ -1,0 +1,66 @@
+"""Parsers that have a model repair its answer, or answer again: bounded, and with the first failure as the cause."""
+
+from typing import Any
+
+import pytest
+
+from plait.errors import OutputParserException
+from plait.output_parsers import (
+    JsonOutputParser,
+    OutputFixingParser,
+    RetryOutputParser,
+    RetryWithErrorOutputParser,
+)
+from plait.prompt_values import StringPromptValue
+from plait.runnables import RunnableLambda
+
+PROMPT = StringPromptValue(text="the prompt")
+
+
+class Answers:
+    """A model that gives one answer after the other, and keeps what it was told."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers, self.told = list(answers), list[str]()
+
+    def __call__(self, text: str) -> str:
+        self.told.append(text)
+        return self.answers.pop(0)
+
+
+def test_a_broken_answer_is_repaired(run: Any) -> None:
+    """The model is told the instructions, its answer, and what is wrong; a good answer asks nobody."""
+    model = Answers('{"a": 1}')
+    parser = OutputFixingParser.from_llm(RunnableLambda(model), JsonOutputParser())
+    assert run(parser, "[2]") == [2]
+    assert model.told == []
+    assert run(parser, '{"a" 1}') == {"a": 1}
+    assert all(part in model.told[0] for part in ("Answer with JSON", '{"a" 1}', 'expected ":"'))
+
+
+def test_it_asks_no_more_than_it_may(run: Any) -> None:
+    """The last failure is raised, and its cause is the first."""
+    model = Answers("two", "three")
+    parser = OutputFixingParser.from_llm(RunnableLambda(model), JsonOutputParser(), max_retries=2)
+    with pytest.raises(OutputParserException) as caught:
+        run(parser, "one")
+    assert caught.value.llm_output == "three"
+    assert getattr(caught.value.__cause__, "llm_output", None) == "one"
+    assert model.answers == []
+
+
+@pytest.mark.parametrize("kind", [RetryOutputParser, RetryWithErrorOutputParser])
+async def test_a_prompt_is_answered_again(kind: Any) -> None:
+    """The model is told the prompt and its answer, and the error if it should be."""
+    model = Answers("[1]", "[2]")
+    parser = kind.from_llm(RunnableLambda(model), JsonOutputParser())
+    assert parser.parse_with_prompt("[", PROMPT) == [1]
+    assert await parser.aparse_with_prompt("[", PROMPT) == [2]
+    assert all("the prompt" in text and "\n[\n" in text for text in model.told)
+    assert all(("line 1, column 2" in text) == (kind is RetryWithErrorOutputParser) for text in model.told)
+
+
+def test_without_a_prompt_nothing_is_asked_again() -> None:
+    """It says which method to call."""
+    with pytest.raises(NotImplementedError, match="parse_with_prompt"):
+        RetryOutputParser.from_llm(RunnableLambda(Answers()), JsonOutputParser()).parse("[")
