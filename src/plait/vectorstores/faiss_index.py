@@ -6,14 +6,14 @@ no search returns; when half of them are dead, the index is made anew.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from plait.errors import MissingExtraError, StoreError
 from plait.vectorstores.distances import DistanceStrategy
+from plait.vectorstores.faiss_file import check_file
 
 __all__ = ["FaissVectors", "IndexSettings", "faiss_module"]
 
@@ -169,8 +169,8 @@ class FaissVectors:
     @classmethod
     def read(cls, path: Path, dimension: int, count: int, settings: IndexSettings) -> FaissVectors:
         """The vectors of a file; raises StoreError for one that is not an index of that shape."""
-        check_file(path, dimension, count, settings)
         made = cls(dimension, settings)
+        check_file(path, dimension, count, made.index.metric_type, settings.kind == "hnsw")
         try:
             index = made._faiss.read_index(str(path))
         except RuntimeError as error:
@@ -183,27 +183,3 @@ class FaissVectors:
             index.hnsw.efSearch = settings.ef_search
         made.index, made._slots = index, made._np.arange(count, dtype=made._np.int64)
         return made
-
-
-_HEAD: Final = struct.Struct("<4siqqq?i")
-"""How faiss begins a file: the kind, the dimension, the count, two numbers unused, whether trained, the metric."""
-_KINDS: Final = {b"IxF2": "flat", b"IxFI": "flat", b"IHNf": "hnsw"}
-_FLAT_SIZE: Final = _HEAD.size + 8
-
-
-def check_file(path: Path, dimension: int, count: int, settings: IndexSettings) -> None:
-    """Look at the head and the size of a file before faiss does; raises StoreError for what it should not read."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(_HEAD.size)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(head) < _HEAD.size:
-        raise StoreError(f"{path} is too short for an index")
-    kind, wide, many, *_ = _HEAD.unpack(head)
-    if (_KINDS.get(kind), wide, many) != (settings.kind, dimension, count):
-        raise StoreError(f"{path} is an index of another kind or size than the file beside it says")
-    floats = 4 * dimension * count
-    if size < floats or (settings.kind == "flat" and size != _FLAT_SIZE + floats):
-        raise StoreError(f"{path} has {size} bytes, which is not what its {count} vectors take: it is damaged")

@@ -87,7 +87,7 @@ def _parts(key: object, value: Any, depth: int) -> Iterator[Condition]:
     elif key == "$not":
         yield Not(_all_of(value, depth + 1))
     else:
-        raise StoreError(f"{_shown(key)} stands where a key, $and, $or or $not is expected")
+        raise StoreError(f"{_shown(key)} stands in a filter where a key, $and, $or or $not is expected")
 
 
 _JOINTS: Final[dict[str, Callable[[tuple[Condition, ...]], Condition]]] = {"$and": All, "$or": Any_}

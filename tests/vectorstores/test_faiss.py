@@ -1,0 +1,239 @@
+"""The store on faiss, beyond what every store does: its files, its indexes, its settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plait.documents import Document
+from plait.embeddings import DeterministicFakeEmbedding
+from plait.errors import ConfigError, MissingExtraError, StoreError
+from plait.vectorstores import FAISS
+
+pytest.importorskip("faiss")
+
+MODEL = DeterministicFakeEmbedding(size=16)
+TEXTS = [f"text {number} of many" for number in range(60)]
+
+
+def saved(folder: Path, **options: Any) -> FAISS:
+    store = FAISS.from_texts(TEXTS, MODEL, [{"n": number} for number in range(60)], **options)
+    store.save_local(folder)
+    return store
+
+
+def index_of(folder: Path) -> Path:
+    [path] = folder.glob("index.*.faiss")
+    return path
+
+
+def test_cell_of_the_specification() -> None:
+    """A store of one text, as a retriever."""
+    retriever = FAISS.from_texts(["harrison worked at kensho"], embedding=MODEL).as_retriever()
+    assert [document.page_content for document in retriever.invoke("where?")] == ["harrison worked at kensho"]
+    assert retriever.with_config(run_name="Docs").invoke("where?") == retriever.invoke("where?")
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+@pytest.mark.parametrize("strategy", ["l2", "cosine", "inner"])
+def test_saved_and_loaded(tmp_path: Path, index: str, strategy: str) -> None:
+    """It finds the same, has the same settings, and can be changed."""
+    store = saved(tmp_path, index=index, distance_strategy=strategy)
+    loaded = FAISS.load_local(tmp_path, MODEL)
+
+    assert loaded.similarity_search_with_score("text 7") == store.similarity_search_with_score("text 7")
+    assert repr(loaded) == repr(store)
+    loaded.add_texts(["new"], ids=["new"])
+    loaded.delete([document.id or "" for document in loaded.similarity_search("text 7")])
+    assert loaded.similarity_search("new", k=1)[0].id == "new"
+
+
+def test_saved_after_changes(tmp_path: Path) -> None:
+    """What was deleted and replaced is not in the files, and the old index goes."""
+    store = saved(tmp_path)
+    store.add_texts(["other"], ids=[store.similarity_search("text 3", k=1)[0].id])
+    store.delete([document.id or "" for document in store.similarity_search("text 5", k=10)])
+    store.save_local(tmp_path)
+
+    loaded = FAISS.load_local(tmp_path, MODEL)
+    assert loaded.similarity_search_with_score("other", k=50) == store.similarity_search_with_score("other", k=50)
+    assert index_of(tmp_path).stat().st_size < 60 * 64
+
+
+def test_empty_store_saved(tmp_path: Path) -> None:
+    """There is a file, and an empty store comes from it."""
+    FAISS(MODEL).save_local(tmp_path)
+    loaded = FAISS.load_local(tmp_path, MODEL, allow_dangerous_deserialization=True)
+    assert loaded.similarity_search("x") == []
+    assert loaded.add_texts(["x"])
+
+
+def test_several_in_one_folder(tmp_path: Path) -> None:
+    """By their names, which name files of the folder and nothing else."""
+    for name in ("one", "one-b"):
+        FAISS.from_texts([name], MODEL).save_local(tmp_path, name)
+    assert FAISS.load_local(tmp_path, MODEL, "one").similarity_search("x")[0].page_content == "one"
+    for name in ("../one", "a/b", "", "a.b", "a\0", "x" * 200):
+        with pytest.raises(ConfigError, match="index_name"):
+            FAISS.load_local(tmp_path, MODEL, name)
+
+
+def test_metadata_that_json_cannot_hold(tmp_path: Path) -> None:
+    """The error names the document, and what was saved before stays."""
+    store = saved(tmp_path)
+    store.add_texts(["x"], [{"a": object()}], ids=["odd"])
+    with pytest.raises(StoreError, match="that of 'odd'"):
+        store.save_local(tmp_path)
+    assert len(FAISS.load_local(tmp_path, MODEL)) == 60
+
+
+def test_folder_without_a_store(tmp_path: Path) -> None:
+    """The error names the file."""
+    with pytest.raises(StoreError, match=r"index\.json cannot be read: No such file"):
+        FAISS.load_local(tmp_path, MODEL)
+    saved(tmp_path)
+    index_of(tmp_path).unlink()
+    with pytest.raises(StoreError, match=r"index\.\w+\.faiss.*cannot be read: No such file"):
+        FAISS.load_local(tmp_path, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kind", "Other"),
+        ("format", 2),
+        ("ids", ["a"] * 60),
+        ("ids", []),
+        ("texts", [1] * 60),
+        ("metadatas", "x"),
+        ("metadatas", [[]] * 60),
+        ("dimension", 1 << 40),
+        ("dimension", 17),
+        ("dimension", True),
+        ("checksum", "../../etc"),
+        ("checksum", None),
+        ("settings", [1]),
+        ("settings", [32, "x", 4]),
+        ("index", "hnsw"),
+        ("index", ["flat"]),
+        ("distance", "near"),
+        ("distance", "cosine"),
+    ],
+)
+def test_poisoned_record(tmp_path: Path, key: str, value: Any) -> None:
+    """A file of documents that says what cannot be is refused."""
+    saved(tmp_path)
+    path = tmp_path / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises((StoreError, ConfigError)):
+        FAISS.load_local(tmp_path, MODEL)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b"\x80\x04N.", b"{", b'{"kind": "FAISS"}'])
+def test_documents_that_are_none(tmp_path: Path, content: bytes) -> None:
+    """Whatever the file holds, it is an error, and nothing of it is run."""
+    (tmp_path / "index.json").write_bytes(content)
+    with pytest.raises(StoreError, match="cannot be loaded as a vector store"):
+        FAISS.load_local(tmp_path, MODEL)
+
+
+def test_damaged_index(tmp_path: Path) -> None:
+    """A changed byte is seen before faiss reads."""
+    saved(tmp_path)
+    content = bytearray(index_of(tmp_path).read_bytes())
+    content[-1] ^= 1
+    index_of(tmp_path).write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged: its checksum"):
+        FAISS.load_local(tmp_path, MODEL)
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, 200) | st.integers(0, 20_000), st.integers(0, 255)), min_size=1, max_size=8
+    ),
+    cut=st.integers(0, 99),
+)
+def test_forged_index(tmp_path: Path, index: str, changes: list[tuple[int, int]], cut: int) -> None:
+    """An index whose checksum was forged with it is an error or a store of as many vectors: no crash, no flood."""
+    from plait.vectorstores.faiss import _checksum
+
+    folder = tmp_path / index
+    if not (folder / "index.json").exists():
+        saved(folder, index=index)
+        (folder / "good").write_bytes(index_of(folder).read_bytes())
+    content = bytearray((folder / "good").read_bytes())
+    for place, byte in changes:
+        content[place % len(content)] = byte
+    forged = folder / "forged"
+    forged.write_bytes(content[: len(content) - cut] if cut > 50 else content)
+    record = json.loads((folder / "index.json").read_text()) | {"checksum": _checksum(forged)}
+    (folder / "forged.json").write_text(json.dumps(record))
+    forged.replace(folder / f"forged.{record['checksum']}.faiss")
+    try:
+        loaded = FAISS.load_local(folder, MODEL, "forged")
+    except StoreError:
+        return
+    assert len(loaded.similarity_search("text 7", k=60)) <= len(loaded) == 60
+
+
+def test_vectors_from_outside() -> None:
+    """Texts whose vectors are known are not embedded."""
+    store = FAISS.from_embeddings([("red", [1.0, 0.0]), ("blue", [0.0, 1.0])], MODEL, ids=["r", "b"])
+    assert [document.id for document in store.similarity_search_by_vector([0.9, 0.1])] == ["r", "b"]
+
+
+def test_merged() -> None:
+    """All documents of the other come in, in the place of those with the same ids."""
+    one, other = (FAISS.from_texts([word], MODEL, ids=["same"]) for word in ("red", "blue"))
+    other.add_documents([Document("green", id="new")])
+    one.merge_from(other)
+    one.merge_from(one)
+    assert [document.page_content for document in one.get_by_ids(["same", "new"])] == ["blue", "green"]
+
+
+def test_filter_that_is_a_function() -> None:
+    """It is asked for every document, before the nearest are taken."""
+    store = FAISS.from_texts(TEXTS, MODEL, [{"n": number} for number in range(60)])
+    found = store.similarity_search("text 1", k=3, filter=lambda document: document.metadata["n"] > 50)
+    assert len(found) == 3
+    assert all(document.metadata["n"] > 50 for document in found)
+
+
+def test_searches_while_it_changes() -> None:
+    """Every search gives documents that were there."""
+    store = FAISS.from_texts(TEXTS, MODEL, ids=TEXTS)
+
+    def work(number: int) -> None:
+        store.add_texts([TEXTS[number]], ids=[TEXTS[number]])
+        found = store.similarity_search(TEXTS[number], k=5)
+        assert all(document.id == document.page_content for document in found)
+        store.delete([TEXTS[number]])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(60)))
+    assert len(store) == 0
+
+
+@pytest.mark.parametrize(
+    "settings", [{"index": "ivf"}, {"distance_strategy": "near"}, {"m": 1}, {"ef_search": "x"}], ids=str
+)
+def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
+    """They are refused when the store is made."""
+    with pytest.raises(ConfigError):
+        FAISS(MODEL, **settings)
+
+
+def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra."""
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match=r"plait\[faiss\]"):
+        FAISS(MODEL)
