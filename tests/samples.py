@@ -6,12 +6,15 @@ A new class of Runnable gets a sample here, and with it is checked in every mode
 from __future__ import annotations
 
 import asyncio
+import enum
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from itertools import cycle
 from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 import plait
 from plait.chat_history import InMemoryChatMessageHistory
@@ -23,10 +26,29 @@ from plait.language_models.structure import structure_of
 from plait.language_models.structured import StructuredAnswer
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from plait.output_parsers import (
+    BaseCumulativeTransformOutputParser,
     BaseGenerationOutputParser,
     BaseOutputParser,
     BaseTransformOutputParser,
+    BooleanOutputParser,
+    CommaSeparatedListOutputParser,
+    DatetimeOutputParser,
+    EnumOutputParser,
+    JsonKeyOutputFunctionsParser,
+    JsonOutputFunctionsParser,
+    JsonOutputKeyToolsParser,
+    JsonOutputParser,
+    JsonOutputToolsParser,
+    MarkdownListOutputParser,
+    NumberedListOutputParser,
+    OutputFixingParser,
+    PydanticOutputFunctionsParser,
+    PydanticOutputParser,
+    PydanticToolsParser,
+    RetryOutputParser,
+    RetryWithErrorOutputParser,
     StrOutputParser,
+    XMLOutputParser,
 )
 from plait.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult
 from plait.prompts import (
@@ -711,6 +733,103 @@ class Number(BaseOutputParser[int]):
         return int(text)
 
 
+class Words(BaseCumulativeTransformOutputParser[list[str]]):
+    """The words so far."""
+
+    def parse(self, text: str) -> list[str]:
+        return text.split()
+
+
+class Point(BaseModel):
+    """What the parsers of objects make."""
+
+    x: int
+    label: str = ""
+
+
+class Size(enum.Enum):
+    """What the parser of an enum makes."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+JSONS = ['{"x": 1, "label": "a"}', AIMessage('Here:\n```json\n{"x": 2}\n```')]
+NOT_JSON = [("", OutputParserException), ('{"x": ', OutputParserException), (5, TypeError)]
+WITH_CALLS = [
+    AIMessage("", tool_calls=[{"name": "Point", "args": {"x": 1, "label": "a"}, "id": "1"}]),
+    AIMessage("", tool_calls=[{"name": "Point", "args": {"x": number}, "id": str(number)} for number in (2, 3)]),
+]
+WITH_FUNCTION = [
+    AIMessage("", additional_kwargs={"function_call": {"name": "Point", "arguments": arguments}})
+    for arguments in ('{"x": 1, "label": "a"}', '{"x": 2}')
+]
+NO_FUNCTION = [(AIMessage("none"), OutputParserException), (5, TypeError)]
+NO_CALL = [(5, TypeError)]
+PARSERS = {
+    "parser of JSON": Sample(JsonOutputParser(), JSONS, NOT_JSON, {"pickles": True}),
+    "parser of JSON, picked": Sample(JsonOutputParser() | RunnablePick("x"), JSONS, NOT_JSON),
+    "parser of JSON, assigned": Sample(
+        JsonOutputParser() | RunnablePassthrough.assign(y=RunnablePick("x")), JSONS, NOT_JSON
+    ),
+    "parser of objects": Sample(PydanticOutputParser(pydantic_object=Point), JSONS, NOT_JSON, {"pickles": True}),
+    "parser of calls": Sample(JsonOutputToolsParser(), WITH_CALLS, NO_CALL, {"pickles": True}),
+    "parser of calls of one tool": Sample(JsonOutputKeyToolsParser(key_name="Point"), WITH_CALLS, NO_CALL),
+    "parser of calls as objects": Sample(PydanticToolsParser(tools=[Point]), WITH_CALLS, NO_CALL, {"pickles": True}),
+    "parser of a function": Sample(JsonOutputFunctionsParser(), WITH_FUNCTION, NO_FUNCTION, {"pickles": True}),
+    "parser of an argument": Sample(JsonKeyOutputFunctionsParser(key_name="x"), WITH_FUNCTION, NO_FUNCTION),
+    "parser of a function as an object": Sample(
+        PydanticOutputFunctionsParser(pydantic_schema=Point), WITH_FUNCTION, NO_FUNCTION
+    ),
+    "parser of commas": Sample(
+        CommaSeparatedListOutputParser(),
+        ["a, b", AIMessage('"c, d", e')],
+        [("", OutputParserException)],
+        {"pickles": True},
+    ),
+    "parser of numbers": Sample(
+        NumberedListOutputParser(), ["1. a\n2. b", AIMessage("1. c")], [("a", OutputParserException)]
+    ),
+    "parser of bullets": Sample(
+        MarkdownListOutputParser(), ["- a\n- b", AIMessage("* c")], [("a", OutputParserException)]
+    ),
+    "parser of XML": Sample(
+        XMLOutputParser(),
+        ["<a><b>1</b><b>2</b></a>", AIMessage("Here: <a>1</a>")],
+        [("", OutputParserException), ("<!DOCTYPE a><a/>", OutputParserException)],
+        {"pickles": True},
+    ),
+    "parser of an enum": Sample(
+        EnumOutputParser(enum=Size),
+        ["small", AIMessage(" LARGE")],
+        [("tiny", OutputParserException)],
+        {"pickles": True},
+    ),
+    "parser of yes and no": Sample(
+        BooleanOutputParser(), ["yes", AIMessage("No.")], [("perhaps", OutputParserException)]
+    ),
+    "parser of moments": Sample(
+        DatetimeOutputParser(format="%Y-%m-%d"),
+        ["2024-01-02", AIMessage("2024-01-03")],
+        [("now", OutputParserException)],
+    ),
+    "parser that repairs": Sample(
+        OutputFixingParser.from_llm(RunnableLambda(upper), JsonOutputParser()),
+        ["[1]", AIMessage("{}")],
+        [(5, TypeError)],
+    ),
+    "parser that retries": Sample(
+        RetryOutputParser.from_llm(RunnableLambda(upper), JsonOutputParser()), ["[1]", AIMessage("{}")], NOT_JSON
+    ),
+    "parser that retries with the error": Sample(
+        RetryWithErrorOutputParser.from_llm(RunnableLambda(upper), JsonOutputParser()),
+        ["[1]", AIMessage("{}")],
+        NOT_JSON,
+    ),
+    "parser of words": Sample(Words(), ["one two", AIMessage("three")], [(5, TypeError)]),
+}
+
+
 class Loud(BaseTransformOutputParser[str]):
     """Parses every chunk."""
 
@@ -808,6 +927,14 @@ RETRIEVERS = {
         MultiQueryRetriever(retriever=searched(), llm_chain=RunnableLambda(reworded)), _QUERIES, NO_QUERY
     ),
     "a retriever of large documents": Sample(in_pieces(), _QUERIES, NO_QUERY),
+    "a retriever of a vector store": Sample(
+        InMemoryVectorStore.from_texts(_NOTES, _EMBEDDING).as_retriever(search_kwargs={"k": 2}), _QUERIES, NO_QUERY
+    ),
+    "a retriever of a vector store, of what differs": Sample(
+        InMemoryVectorStore.from_texts(_NOTES, _EMBEDDING).as_retriever(search_type="mmr", tags=["mine"]),
+        _QUERIES,
+        NO_QUERY,
+    ),
     "a retriever of what matters": Sample(
         ContextualCompressionRetriever(
             base_retriever=searched(), base_compressor=EmbeddingsFilter(embeddings=_EMBEDDING, k=1)
@@ -822,4 +949,4 @@ RETRIEVERS = {
     ),
 }
 
-SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **OF_USERS, **RETRIEVERS}
+SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **PARSERS, **OF_USERS, **RETRIEVERS}

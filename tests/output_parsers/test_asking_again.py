@@ -60,7 +60,9 @@ async def test_a_prompt_is_answered_again(kind: Any) -> None:
     assert all(("line 1, column 2" in text) == (kind is RetryWithErrorOutputParser) for text in model.told)
 
 
-def test_without_a_prompt_nothing_is_asked_again() -> None:
-    """It says which method to call."""
-    with pytest.raises(NotImplementedError, match="parse_with_prompt"):
-        RetryOutputParser.from_llm(RunnableLambda(Answers()), JsonOutputParser()).parse("[")
+def test_without_a_prompt_nothing_is_asked_again(run: Any) -> None:
+    """What can be read is, and the rest is the error of the parser inside."""
+    parser = RetryOutputParser.from_llm(RunnableLambda(Answers()), JsonOutputParser())
+    assert run(parser, "[1]") == [1]
+    with pytest.raises(OutputParserException, match="expected a value"):
+        run(parser, "[")

@@ -85,8 +85,12 @@ class RetryOutputParser(AskingParser[T], Generic[T]):
         )
 
     def parse(self, text: str) -> T:
-        """Raises NotImplementedError: without the prompt nothing can be asked again."""
-        raise NotImplementedError(f"{self.get_name()} needs the prompt: call parse_with_prompt(completion, prompt)")
+        """The value of a text; without the prompt nothing can be asked again, so ``OutputParserException`` is raised."""
+        return self.parser.parse(text)
+
+    async def aparse(self, text: str) -> T:
+        """The value of a text; without the prompt nothing can be asked again, so ``OutputParserException`` is raised."""
+        return await self.parser.aparse(text)
 
     def parse_with_prompt(self, completion: str, prompt: PromptValue) -> T:
         """The value of an answer to a prompt, or of the answer when it is asked again."""
