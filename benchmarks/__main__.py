@@ -6,7 +6,18 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-NAMES = ("sequence", "prompt_model_parser", "streaming", "watching", "batch", "parallel", "retry", "importing")
+NAMES = (
+    "sequence",
+    "prompt_model_parser",
+    "streaming",
+    "watching",
+    "batch",
+    "parallel",
+    "retry",
+    "partial_json",
+    "vectorstores",
+    "importing",
+)
 
 
 def micro(value: float) -> str:

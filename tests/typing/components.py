@@ -16,6 +16,7 @@ from plait import (
     StrOutputParser,
     init_chat_model,
 )
+from plait.output_parsers import NumberedListOutputParser, OutputFixingParser, PydanticOutputParser
 from plait.testing import FakeListChatModel
 
 prompt = ChatPromptTemplate.from_template("{topic}")
@@ -58,3 +59,9 @@ assert_type((model.bind_tools([shout], tool_choice="any") | StrOutputParser()).i
 assert_type(init_chat_model("local"), BaseChatModel)
 assert_type(init_chat_model(), ConfigurableChatModel)
 assert_type(init_chat_model("local", configurable_fields="any").invoke("x"), AIMessage)
+
+# --- parsers
+objects = PydanticOutputParser(pydantic_object=Pet)
+assert_type((model | objects).invoke("x"), Pet)
+assert_type(OutputFixingParser.from_llm(model, objects).invoke("x"), Pet)
+assert_type((model | NumberedListOutputParser()).invoke("x"), list[str])

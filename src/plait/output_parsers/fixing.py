@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from plait.output_parsers.base import BaseOutputParser
 from plait.output_parsers.retry import AskingParser
@@ -13,6 +13,7 @@ from plait.runnables import Runnable, RunnableLambda
 __all__ = ["OutputFixingParser"]
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 
 
 class OutputFixingParser(AskingParser[T], Generic[T]):
@@ -24,11 +25,12 @@ class OutputFixingParser(AskingParser[T], Generic[T]):
 
     @classmethod
     def from_llm(
-        cls, llm: Runnable[Any, Any], parser: BaseOutputParser[T], prompt: Any = None, max_retries: int = 1
-    ) -> Self:
+        cls, llm: Runnable[Any, Any], parser: BaseOutputParser[Made], prompt: Any = None, max_retries: int = 1
+    ) -> OutputFixingParser[Made]:
         """Ask ``llm``, by ``prompt`` if given: a Runnable that takes a dict with instructions, completion and error."""
         chain = (RunnableLambda(_told) if prompt is None else prompt) | llm | StrOutputParser()
-        return cls(parser=parser, retry_chain=chain, max_retries=max_retries)
+        of_any: type[Any] = cls
+        return cast("OutputFixingParser[Made]", of_any(parser=parser, retry_chain=chain, max_retries=max_retries))
 
     def parse(self, text: str) -> T:
         """The value of a text, or of what a model makes of it."""

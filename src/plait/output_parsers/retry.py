@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import ConfigDict, Field, SkipValidation
 
@@ -16,6 +16,7 @@ from plait.runnables import Runnable, RunnableLambda
 __all__ = ["AskingParser", "RetryOutputParser", "RetryWithErrorOutputParser"]
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 
 
 class AskingParser(BaseOutputParser[T], Generic[T]):
@@ -71,11 +72,12 @@ class RetryOutputParser(AskingParser[T], Generic[T]):
 
     @classmethod
     def from_llm(
-        cls, llm: Runnable[Any, Any], parser: BaseOutputParser[T], prompt: Any = None, max_retries: int = 1
-    ) -> Self:
+        cls, llm: Runnable[Any, Any], parser: BaseOutputParser[Made], prompt: Any = None, max_retries: int = 1
+    ) -> RetryOutputParser[Made]:
         """Ask ``llm``, by ``prompt`` if it is given: a Runnable that takes a dict with prompt, completion and error."""
         chain = (RunnableLambda(cls._told) if prompt is None else prompt) | llm | StrOutputParser()
-        return cls(parser=parser, retry_chain=chain, max_retries=max_retries)
+        of_any: type[Any] = cls
+        return cast("RetryOutputParser[Made]", of_any(parser=parser, retry_chain=chain, max_retries=max_retries))
 
     @staticmethod
     def _told(given: Mapping[str, Any]) -> str:
