@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from plait.chat_history import PostgresChatMessageHistory as PostgresChatMessageHistory
     from plait.chat_history import RunnableWithMessageHistory as RunnableWithMessageHistory
     from plait.chat_history import SQLiteChatMessageHistory as SQLiteChatMessageHistory
+    from plait.documents import BaseDocumentCompressor as BaseDocumentCompressor
+    from plait.documents import BaseDocumentTransformer as BaseDocumentTransformer
     from plait.documents import Document as Document
+    from plait.documents import DocumentCompressorPipeline as DocumentCompressorPipeline
+    from plait.documents import LongContextReorder as LongContextReorder
     from plait.embeddings import CacheBackedEmbeddings as CacheBackedEmbeddings
     from plait.embeddings import DeterministicFakeEmbedding as DeterministicFakeEmbedding
     from plait.embeddings import Embeddings as Embeddings
@@ -83,7 +87,6 @@ if TYPE_CHECKING:
     from plait.language_models import SimpleChatModel as SimpleChatModel
     from plait.load import dumpd as dumpd
     from plait.load import dumps as dumps
-    from plait.load import load as load
     from plait.load import loads as loads
     from plait.merging import EVERY_KEY as EVERY_KEY
     from plait.merging import StreamReset as StreamReset
@@ -254,6 +257,7 @@ if TYPE_CHECKING:
     from plait.testing import RETRIEVER_LAWS as RETRIEVER_LAWS
     from plait.testing import STORE_LAWS as STORE_LAWS
     from plait.testing import SYNC_MODES as SYNC_MODES
+    from plait.testing import TOOL_LAWS as TOOL_LAWS
     from plait.testing import Call as Call
     from plait.testing import ConformanceError as ConformanceError
     from plait.testing import Fails as Fails
@@ -267,10 +271,20 @@ if TYPE_CHECKING:
     from plait.testing import acheck_retriever as acheck_retriever
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import acheck_store as acheck_store
+    from plait.testing import acheck_tool as acheck_tool
     from plait.testing import check_embeddings as check_embeddings
     from plait.testing import check_retriever as check_retriever
     from plait.testing import check_runnable as check_runnable
     from plait.testing import check_store as check_store
+    from plait.testing import check_tool as check_tool
+    from plait.text_splitters import CharacterTextSplitter as CharacterTextSplitter
+    from plait.text_splitters import Language as Language
+    from plait.text_splitters import MarkdownHeaderTextSplitter as MarkdownHeaderTextSplitter
+    from plait.text_splitters import MarkdownTextSplitter as MarkdownTextSplitter
+    from plait.text_splitters import PythonCodeTextSplitter as PythonCodeTextSplitter
+    from plait.text_splitters import RecursiveCharacterTextSplitter as RecursiveCharacterTextSplitter
+    from plait.text_splitters import TextSplitter as TextSplitter
+    from plait.text_splitters import TokenTextSplitter as TokenTextSplitter
     from plait.tools import BaseTool as BaseTool
     from plait.tools import BaseToolkit as BaseToolkit
     from plait.tools import InjectedToolArg as InjectedToolArg
@@ -319,6 +333,7 @@ __all__ = [
     "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
+    "TOOL_LAWS",
     "AIMessage",
     "AIMessageChunk",
     "AIMessagePromptTemplate",
@@ -331,6 +346,8 @@ __all__ = [
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseCumulativeTransformOutputParser",
+    "BaseDocumentCompressor",
+    "BaseDocumentTransformer",
     "BaseExampleSelector",
     "BaseGenerationOutputParser",
     "BaseLLM",
@@ -352,6 +369,7 @@ __all__ = [
     "CacheBackedEmbeddings",
     "Call",
     "ChainError",
+    "CharacterTextSplitter",
     "ChatAnthropic",
     "ChatGeneration",
     "ChatGenerationChunk",
@@ -382,6 +400,7 @@ __all__ = [
     "DeterministicFakeEmbedding",
     "DistanceStrategy",
     "Document",
+    "DocumentCompressorPipeline",
     "EchoChatModel",
     "Edge",
     "Embeddings",
@@ -434,6 +453,7 @@ __all__ = [
     "JsonOutputParser",
     "JsonOutputToolsParser",
     "LLMResult",
+    "Language",
     "LanguageModelInput",
     "LanguageModelLike",
     "LanguageModelOutput",
@@ -445,8 +465,11 @@ __all__ = [
     "LocalModelError",
     "LocalServer",
     "LogEntry",
+    "LongContextReorder",
     "MCPTools",
+    "MarkdownHeaderTextSplitter",
     "MarkdownListOutputParser",
+    "MarkdownTextSplitter",
     "MaxMarginalRelevanceExampleSelector",
     "MessageError",
     "MessageLikeRepresentation",
@@ -477,7 +500,9 @@ __all__ = [
     "PydanticOutputFunctionsParser",
     "PydanticOutputParser",
     "PydanticToolsParser",
+    "PythonCodeTextSplitter",
     "RecursionLimitError",
+    "RecursiveCharacterTextSplitter",
     "RetryOutputParser",
     "RetryWithErrorOutputParser",
     "RouterRunnable",
@@ -526,6 +551,8 @@ __all__ = [
     "SystemMessageChunk",
     "SystemMessagePromptTemplate",
     "TextContentBlock",
+    "TextSplitter",
+    "TokenTextSplitter",
     "Tool",
     "ToolCall",
     "ToolCallChunk",
@@ -544,6 +571,7 @@ __all__ = [
     "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
+    "acheck_tool",
     "add_usage",
     "adispatch_custom_event",
     "as_tool",
@@ -553,6 +581,7 @@ __all__ = [
     "check_retriever",
     "check_runnable",
     "check_store",
+    "check_tool",
     "coerce_to_runnable",
     "convert_to_messages",
     "convert_to_openai_function",
@@ -577,7 +606,6 @@ __all__ = [
     "init_chat_model",
     "init_embeddings",
     "invalid_tool_call",
-    "load",
     "load_prompt",
     "load_prompt_from_config",
     "loads",
@@ -623,7 +651,13 @@ _MODULES: Final = {
         "RunnableWithMessageHistory",
         "SQLiteChatMessageHistory",
     ),
-    "plait.documents": ("Document",),
+    "plait.documents": (
+        "BaseDocumentCompressor",
+        "BaseDocumentTransformer",
+        "Document",
+        "DocumentCompressorPipeline",
+        "LongContextReorder",
+    ),
     "plait.embeddings": (
         "CacheBackedEmbeddings",
         "DeterministicFakeEmbedding",
@@ -680,12 +714,7 @@ _MODULES: Final = {
         "ParrotFakeChatModel",
         "SimpleChatModel",
     ),
-    "plait.load": (
-        "dumpd",
-        "dumps",
-        "load",
-        "loads",
-    ),
+    "plait.load": ("dumpd", "dumps", "loads"),
     "plait.merging": ("EVERY_KEY", "StreamReset", "merge", "merge_all"),
     "plait.messages": (
         "MESSAGES",
@@ -863,6 +892,7 @@ _MODULES: Final = {
         "RETRIEVER_LAWS",
         "STORE_LAWS",
         "SYNC_MODES",
+        "TOOL_LAWS",
         "Call",
         "ConformanceError",
         "Fails",
@@ -876,10 +906,22 @@ _MODULES: Final = {
         "acheck_retriever",
         "acheck_runnable",
         "acheck_store",
+        "acheck_tool",
         "check_embeddings",
         "check_retriever",
         "check_runnable",
         "check_store",
+        "check_tool",
+    ),
+    "plait.text_splitters": (
+        "CharacterTextSplitter",
+        "Language",
+        "MarkdownHeaderTextSplitter",
+        "MarkdownTextSplitter",
+        "PythonCodeTextSplitter",
+        "RecursiveCharacterTextSplitter",
+        "TextSplitter",
+        "TokenTextSplitter",
     ),
     "plait.tools": (
         "BaseTool",

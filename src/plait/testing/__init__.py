@@ -23,6 +23,7 @@ from plait.testing.models import (
 from plait.testing.modes import ASYNC_MODES, SYNC_MODES
 from plait.testing.retrievers import RETRIEVER_LAWS, acheck_retriever, check_retriever
 from plait.testing.stores import STORE_LAWS, acheck_store, check_store
+from plait.testing.tools import TOOL_LAWS, acheck_tool, check_tool
 from plait.testing.vectorstores import VECTOR_STORE_LAWS, acheck_vector_store, check_vector_store
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
+    "TOOL_LAWS",
     "VECTOR_STORE_LAWS",
     "Call",
     "ConformanceError",
@@ -57,11 +59,13 @@ __all__ = [
     "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
+    "acheck_tool",
     "acheck_vector_store",
     "check_chat_model",
     "check_embeddings",
     "check_retriever",
     "check_runnable",
     "check_store",
+    "check_tool",
     "check_vector_store",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "injected_in",
     "is_call_id",
     "is_made",
+    "names_of",
     "without_injected",
 ]
 
@@ -126,6 +127,16 @@ def _with_attributes(fields: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
 def _names(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields by the names that callers use."""
     return {field.alias or attribute: field for attribute, field in model.model_fields.items()}
+
+
+def names_of(model: type[BaseModel]) -> set[str] | None:
+    """The names under which arguments may be given; None if the model says itself what is done about others."""
+    aliases = [
+        alias for field in model.model_fields.values() for alias in (field.alias, field.validation_alias) if alias
+    ]
+    if model.model_config.get("extra") is not None or not all(isinstance(alias, str) for alias in aliases):
+        return None
+    return {*model.model_fields, *map(str, aliases)}
 
 
 def given_to(model: type[BaseModel], values: BaseModel) -> dict[str, Any]:

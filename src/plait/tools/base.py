@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypeGuard, cast
 
@@ -20,7 +20,7 @@ from plait.runnables.serializable import RunnableSerializable
 from plait.runs import Scope, current, hand_out
 from plait.schemas import value_model
 from plait.signatures import function_types
-from plait.tools.arguments import arguments_of, given_to, injected_in, is_call_id, is_made, without_injected
+from plait.tools.arguments import arguments_of, given_to, injected_in, is_call_id, is_made, names_of, without_injected
 
 __all__ = ["BaseTool", "BaseToolkit", "ToolsArguments"]
 
@@ -224,6 +224,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
     def _arguments(self, call: _Call, config: Scope | None) -> dict[str, Any]:
         given = self._with_injected(call, self._named(call.given))
         if _is_model(self.args_schema):
+            self._check_known(given, names_of(self.args_schema))
             try:
                 values = given_to(self.args_schema, self.args_schema.model_validate(given))
             except ValidationError as error:
@@ -260,6 +261,13 @@ class BaseTool(RunnableSerializable[Any, Any]):
             raise ConfigError(f"the tool {self.name!r} has no injected argument {', '.join(map(repr, strange))}")
         ids = {name: call.id for name in hidden - given.keys() if is_call_id(self.args_schema, name)}
         return {**given, **ids, **call.injected}
+
+    def _check_known(self, given: Mapping[str, Any], known: Collection[str] | None) -> None:
+        """Refuse what a model made up, which a schema of the user's own would drop."""
+        strange = [] if known is None else [str(name) for name in given if name not in known]
+        if strange:
+            said = [_unknown(name, self.args) for name in strange[:_FAULTS_SHOWN]]
+            raise ToolInputError(f"the tool {self.name!r} cannot be called with that: {'; '.join(said)}")
 
     def _check_required(self, given: Mapping[str, Any]) -> None:
         known = self.args

@@ -127,6 +127,7 @@ _ONE_TEXT = {
     "type": "object",
     "properties": {"tool_input": {"type": "string"}},
     "required": ["tool_input"],
+    "additionalProperties": False,
 }
 
 
