@@ -171,6 +171,7 @@ STARTS_PROCESSES = {"subprocess", "os.system", "os.popen", "pty"}
 
 ALLOWED: dict[tuple[str, str], str] = {
     ("plait", "import_module"): "the lazy public names: a fixed table of this package's own modules",
+    ("plait.load.table", "import_module"): "the closed table of what can be saved: fixed modules of this package",
     ("plait.testing.conformance", "pickle"): "packs and unpacks the runnable that the caller hands in to be tested",
     ("plait.testing.witness", "subprocess"): "names what blocks, to notice it inside a loop; starts no process",
 }

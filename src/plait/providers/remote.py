@@ -15,6 +15,7 @@ from pydantic import (
     NonNegativeInt,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -106,8 +107,8 @@ class RemoteModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _sort_settings(cls, given: Any) -> Any:
-        """Call each setting by the name of its field, and take what is missing from the environment."""
+    def _sort_settings(cls, given: Any, info: ValidationInfo) -> Any:
+        """Call each setting by the name of its field, and take what is missing from the environment, if that may be."""
         if not isinstance(given, dict):
             return given
         settings = {cls._ALIASES.get(name, name): value for name, value in cast(dict[str, Any], given).items()}
@@ -115,7 +116,9 @@ class RemoteModel(BaseModel):
         refuse_unknown(named, cls._PARAMETERS, [*cls.model_fields, *cls._ALIASES], cls.__name__)
         if named:
             settings["model_kwargs"] = {**settings.get("model_kwargs", {}), **named}
-        return {**cls._from_environment(), **{name: value for name, value in settings.items() if value is not None}}
+        may = (info.context or {}).get("environment", True)  # what is loaded as data brings all that it has
+        found = cls._from_environment() if may else {}
+        return {**found, **{name: value for name, value in settings.items() if value is not None}}
 
     @classmethod
     def _from_environment(cls) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""The closed table: what can be saved, by name, where its class stands, and how its state is taken and given back.
+
+To add a class that is a pydantic model, add its name to ``MODELS``. One that is not gets a ``Shape`` as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from plait.errors import ChainError, LoadError
+
+__all__ = ["ADVICE", "SAVED", "SECRETIVE", "Shape", "advice_for", "class_named", "name_of_class", "refuse_code"]
+
+MODELS: Final[Mapping[str, str]] = {
+    "plait.documents": "Document LongContextReorder",
+    "plait.embeddings": "DeterministicFakeEmbedding FakeEmbeddings",
+    "plait.example_selectors": "LengthBasedExampleSelector",
+    "plait.language_models": (
+        "EchoChatModel FakeChatModel FakeListChatModel FakeListLLM FakeMessagesListChatModel FakeStreamingListLLM "
+        "GenericFakeChatModel"
+    ),
+    "plait.messages": (
+        "AIMessage AIMessageChunk BaseMessage ChatMessage ChatMessageChunk FunctionMessage FunctionMessageChunk "
+        "HumanMessage HumanMessageChunk SystemMessage SystemMessageChunk ToolMessage ToolMessageChunk"
+    ),
+    "plait.output_parsers": (
+        "BooleanOutputParser CommaSeparatedListOutputParser DatetimeOutputParser EnumOutputParser "
+        "JsonKeyOutputFunctionsParser JsonOutputFunctionsParser JsonOutputKeyToolsParser JsonOutputParser "
+        "JsonOutputToolsParser MarkdownListOutputParser NumberedListOutputParser OutputFixingParser "
+        "PydanticOutputFunctionsParser PydanticOutputParser PydanticToolsParser RetryOutputParser "
+        "RetryWithErrorOutputParser StrOutputParser XMLOutputParser"
+    ),
+    "plait.outputs": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult",
+    "plait.prompt_values": "ChatPromptValue StringPromptValue",
+    "plait.prompts": (
+        "AIMessagePromptTemplate ChatMessagePromptTemplate ChatPromptTemplate FewShotChatMessagePromptTemplate "
+        "FewShotPromptTemplate HumanMessagePromptTemplate MessagesPlaceholder PromptTemplate SystemMessagePromptTemplate"
+    ),
+    "plait.providers": "ChatAnthropic ChatLocal ChatOpenAI LocalEmbeddings OpenAI OpenAIEmbeddings",
+    "plait.text_splitters": (
+        "CharacterTextSplitter MarkdownHeaderTextSplitter MarkdownTextSplitter PythonCodeTextSplitter "
+        "RecursiveCharacterTextSplitter TokenTextSplitter"
+    ),
+    "plait.tools": "RunnableTool StructuredTool Tool ToolNode",
+}
+"""Whose state is the fields that were given."""
+
+NODES: Final[Mapping[str, str]] = {
+    "plait.chat_history": "RunnableWithMessageHistory",
+    "plait.runnables": (
+        "ConfigurableField ConfigurableFieldMultiOption ConfigurableFieldSingleOption ConfigurableFieldSpec RouterRunnable "
+        "RunnableAssign RunnableBinding RunnableBranch RunnableConfigurableAlternatives RunnableConfigurableFields "
+        "RunnableEach RunnableGenerator RunnableLambda RunnableParallel RunnablePassthrough RunnablePick RunnableRetry "
+        "RunnableSequence RunnableWithFallbacks"
+    ),
+}
+"""Each has a shape in ``plait.load.shapes``."""
+
+SAVED: Final[Mapping[str, str]] = {
+    name: module for table in (MODELS, NODES) for module, names in table.items() for name in names.split()
+}
+"""The module of each class, by name."""
+
+SECRETIVE: Final = frozenset(
+    ("RunnableBinding", "ChatAnthropic", "ChatLocal", "ChatOpenAI", "OpenAI", "OpenAIEmbeddings")
+)
+"""Whose fields may hold secrets: they are written as their names, and the loading program gives them."""
+
+ADVICE: Final[Mapping[str, str]] = {
+    "VectorStoreRetriever": "save the store with save_local (or dump) and write store.as_retriever(...) where you load",
+    "VectorStore": "save it with save_local (or dump), and build it anew where you load",
+    "BaseRetriever": "build it anew where you load, and give it as functions={'name': retriever} on both sides",
+    "BaseDocumentCompressor": "build it anew where you load, and give it as functions={'name': it} on both sides",
+    "BaseExampleSelector": "build it anew where you load, and give it as functions={'name': selector} on both sides",
+    "Embeddings": "build it anew where you load, and give it as functions={'name': embeddings} on both sides",
+    "BaseStore": "it holds your data in a place of its own; open it anew where you load",
+    "BaseCache": "a cache belongs to a program; set one where you load, or give it as functions={'name': cache}",
+    "BaseRateLimiter": "a limiter belongs to a process; give it as functions={'name': limiter} on both sides",
+    "BaseChatMessageHistory": "the conversation lies in its store; save a list of messages, or its session id",
+    "BaseCallbackHandler": "who listens belongs to a program; pass callbacks where you call",
+    "BaseTool": "build it anew where you load, and give it as functions={'name': tool} on both sides",
+    "BaseToolkit": "save its tools, not the kit",
+    "Natively": "it holds an object of another library; save that with the library, and wrap it anew",
+    "ConfigurableChatModel": "call init_chat_model where you load, and give it as functions={'name': model}",
+    "StructuredAnswer": "call with_structured_output where you load, and give that as functions={'name': ...}",
+    "BaseLanguageModel": "it is a class of yours: pass classes=[...] here and to loads",
+    "Runnable": "give it as functions={'name': it}, or its class as classes=[...], here and to loads",
+}
+"""What to do instead, by the name of a class or of one that it derives from."""
+
+
+class Shape(NamedTuple):
+    """The state of a class as fields: how they are taken from an object, and how one is made of them."""
+
+    fields: tuple[str, ...]
+    takes: Callable[[Any], dict[str, Any]]
+    make: Callable[[Any, dict[str, Any]], Any]
+
+
+@cache
+def class_named(name: str) -> type[Any]:
+    """The class of a name of the table; nothing else is imported, whatever is asked for."""
+    found: type[Any] | None = getattr(import_module(SAVED[name]), name, None)
+    if found is None:
+        raise ChainError(f"this plait has no {name}")
+    return found
+
+
+def name_of_class(kind: type[Any]) -> str | None:
+    """The name of a class in the table; None if it is another, whatever it is called."""
+    name = kind.__name__
+    module = SAVED.get(name)
+    if module is None or not kind.__module__.startswith(module):
+        return None
+    return name if class_named(name) is kind else None
+
+
+def advice_for(kind: type[Any]) -> str:
+    """What to do with an object of a class that cannot be saved."""
+    found = (ADVICE[each.__name__] for each in kind.__mro__ if each.__name__ in ADVICE)
+    return next(found, "save what it is made of, or give it as functions={'name': it} here and to loads")
+
+
+def refuse_code(state: Mapping[str, Any]) -> None:
+    """Raise LoadError for settings that would have a text from outside decide how long something runs."""
+    if state.get("is_separator_regex"):
+        raise LoadError(
+            "its separators are regular expressions, which can run for ever: build it where you load, and give it as "
+            "functions={'name': it} here and to loads"
+        )
