@@ -41,7 +41,8 @@ class BaseDocumentCompressor(RunnableSerializable[CompressorInput, list[Document
         self, documents: Sequence[Document], query: str, callbacks: Any = None
     ) -> Sequence[Document]:
         """What of the documents is of use for the query, without blocking the event loop."""
-        return await in_thread(self.compress_documents, documents, query)
+        given = {} if callbacks is None else {"callbacks": callbacks}
+        return await in_thread(self.compress_documents, documents, query, **given)
 
     def _invoke(self, input: Any, config: Scope | None = None, **kwargs: Any) -> list[Document]:
         documents, query = self._given(input)

@@ -70,12 +70,11 @@ class LongContextReorder(BaseDocumentTransformer):
 
 def documents_of(value: object, name: str) -> list[Document]:
     """The value as a list, if it is one of documents; raises TypeError otherwise."""
+    came = type(value).__name__
     if isinstance(value, Iterable) and not isinstance(value, str | Mapping | Document):
         documents = list(cast("Iterable[Any]", value))
         strange = [type(each).__name__ for each in documents if not isinstance(each, Document)]
         if not strange:
             return documents
         came = f"a list with {strange[0]}"
-    else:
-        came = type(value).__name__
     raise TypeError(f"{name} takes a list of documents, but got {came}")

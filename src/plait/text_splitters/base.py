@@ -24,7 +24,10 @@ class TextSplitter(BaseDocumentTransformer):
     """The most that a chunk may measure, by ``length_function``."""
 
     chunk_overlap: int = 200
-    """The most that a chunk repeats of the one before it; less than ``chunk_size``."""
+    """The most that a chunk repeats of the one before it; less than ``chunk_size``.
+
+    If only ``chunk_size`` is given, at most a fifth of it.
+    """
 
     length_function: Callable[[str], int] = len
     """How long a text is; characters by default."""
@@ -33,7 +36,10 @@ class TextSplitter(BaseDocumentTransformer):
     """Whether a separator stays in the text: at the start of what follows (True) or at the ``"end"`` of what was."""
 
     add_start_index: bool = False
-    """Whether a chunk's metadata say as ``start_index`` at which character of its document it begins."""
+    """Whether a chunk's metadata say as ``start_index`` at which character of its document it begins.
+
+    -1 if a subclass of yours makes chunks that do not stand in the text.
+    """
 
     strip_whitespace: bool = True
     """Whether white space at the ends of a chunk is taken off."""
@@ -44,8 +50,8 @@ class TextSplitter(BaseDocumentTransformer):
             # not in a validator: pydantic would wrap what it raises
             kinds = type(self).model_fields
             size, overlap = (fields.get(name, kinds[name].default) for name in ("chunk_size", "chunk_overlap"))
-            if "chunk_overlap" not in fields and isinstance(size, int):
-                overlap = fields["chunk_overlap"] = min(overlap, max(size, 0) // 20)
+            if "chunk_size" in fields and "chunk_overlap" not in fields and isinstance(size, int):
+                overlap = fields["chunk_overlap"] = min(overlap, max(size, 0) // 5)
             _check_sizes(size, overlap)
             super().__init__(**fields)
 
@@ -56,10 +62,12 @@ class TextSplitter(BaseDocumentTransformer):
     def _cut(self, text: str) -> Iterator[tuple[int, str]]:
         """The chunks of a text, each with the character at which it begins."""
         start, end = -1, 0
+        exact = self.length_function is len or not self.chunk_overlap
         for chunk in self.split_text(text):
-            start = text.find(chunk, max(start + 1, end - self.chunk_overlap))
-            end = start + len(chunk)
-            yield start, chunk
+            found = text.find(chunk, max(start + 1, end - self.chunk_overlap if exact else 0))
+            if found >= 0:
+                start, end = found, found + len(chunk)
+            yield found, chunk
 
     def create_documents(
         self, texts: Iterable[str], metadatas: Sequence[Mapping[str, Any]] | None = None
@@ -68,7 +76,7 @@ class TextSplitter(BaseDocumentTransformer):
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts, got one text; write [text]")
         known = list(texts)
-        about = [{} for _ in known] if metadatas is None else metadatas
+        about: Sequence[Mapping[str, Any]] = [{} for _ in known] if metadatas is None else metadatas
         if len(about) != len(known):
             raise ValueError(f"there are {len(known)} texts, but {len(about)} metadatas: give one for each text")
         return [chunk for text, metadata in zip(known, about, strict=True) for chunk in self._chunks(text, metadata)]

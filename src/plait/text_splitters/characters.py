@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import Field
+
 from plait.errors import ConfigError
 from plait.text_splitters.base import TextSplitter
 from plait.text_splitters.languages import Language, separators_of
 from plait.text_splitters.spans import Keep, Rules, split, stripped
+from plait.text_splitters.tokens import TokenTextSplitter
 
 __all__ = [
     "CharacterTextSplitter",
@@ -47,16 +50,23 @@ class _SeparatorSplitter(TextSplitter):
             self.keep_separator,
             self.is_separator_regex,
         )
+        end = 0
         for span in split(text, rules):
             kept = stripped(text, span) if self.strip_whitespace else span
-            if kept:
-                yield kept[0], text[kept[0] : kept[1]]
+            if kept and kept[1] > end:  # else it only repeats the end of the one before, and white space
+                end = kept[1]
+                yield kept[0], text[kept[0] : end]
 
 
 class CharacterTextSplitter(_SeparatorSplitter):
     """Cuts at one separator; what lies between two of them is never cut, so it may be longer than ``chunk_size``."""
 
-    separator: str = "\n\n"
+    separator: str = Field(default="\n\n", kw_only=False)
+
+    if not TYPE_CHECKING:  # as in its base
+
+        def __init__(self, /, separator=None, **fields):
+            super().__init__(**fields if separator is None else {**fields, "separator": separator})
 
     def _separators(self) -> Sequence[str]:
         return (self.separator,)
@@ -69,7 +79,7 @@ class RecursiveCharacterTextSplitter(_SeparatorSplitter):
     ``""`` as the last separator one may be. Its time is linear in the text.
     """
 
-    separators: list[str] = ["\n\n", "\n", " ", ""]
+    separators: list[str] = Field(default=["\n\n", "\n", " ", ""], kw_only=False)
 
     keep_separator: Keep = True
 
@@ -85,6 +95,16 @@ class RecursiveCharacterTextSplitter(_SeparatorSplitter):
     def from_language(cls, language: Language | str, **kwargs: Any) -> Self:
         """A splitter that cuts code, or marked up text, where its parts begin."""
         return cls(separators=cls.get_separators_for_language(language), **kwargs)
+
+    @staticmethod
+    def from_tiktoken_encoder(
+        encoding_name: str | None = None, model_name: str | None = None, **kwargs: Any
+    ) -> TokenTextSplitter:
+        """A splitter whose sizes count tokens; it has separators of its own.
+
+        Count with a ``length_function`` to choose the separators. Raises ``ConfigError`` for names that are not known.
+        """
+        return TokenTextSplitter(encoding_name=encoding_name, model_name=model_name, **kwargs)
 
     @staticmethod
     def get_separators_for_language(language: Language | str) -> list[str]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pydantic import Field
 
 from plait.documents import BaseDocumentTransformer, Document
+from plait.errors import ConfigError
 
 __all__ = ["MarkdownHeaderTextSplitter"]
+
+_CODE: Final = " " * 4
+"""What a line begins with that is code, and no heading."""
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -20,15 +26,20 @@ class MarkdownHeaderTextSplitter(BaseDocumentTransformer):
     in the metadata. A line in a fenced block of code is no heading. As a Runnable it keeps the metadata of each document.
     """
 
-    headers_to_split_on: list[tuple[str, str]]
+    headers_to_split_on: list[tuple[str, str]] = Field(kw_only=False)
 
     strip_headers: bool = True
     """Whether the headings are left out of the text."""
 
+    if not TYPE_CHECKING:  # else type checkers would not make the signature from the fields
+
+        def __init__(self, /, headers_to_split_on=None, **fields):
+            super().__init__(headers_to_split_on=_pairs(headers_to_split_on), **fields)
+
     def split_text(self, text: str) -> list[Document]:
         """The sections of a text, in their order; those without text are left out."""
         sections = (
-            Document("\n".join(lines).strip(), metadata=about) for about, lines in self._sections(text.splitlines())
+            Document("\n".join(lines).strip(), metadata=about) for about, lines in self._sections(text.split("\n"))
         )
         return [section for section in sections if section.page_content]
 
@@ -60,10 +71,30 @@ class MarkdownHeaderTextSplitter(BaseDocumentTransformer):
     def _heading(self, line: str) -> tuple[str, str, str] | None:
         """The mark, the name and the text of a heading."""
         bare = line.strip()
+        if line.expandtabs().startswith(_CODE):
+            return None
         for mark, name in sorted(self.headers_to_split_on, key=lambda pair: -len(pair[0])):
             if bare == mark or bare.startswith(f"{mark} "):
                 return mark, name, bare[len(mark) :].strip()
         return None
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    """The headers, if they are pairs of a mark and a name."""
+    pairs = _items(headers)
+    if pairs and all([*map(_is_word, _items(pair))] == [True, True] for pair in pairs):
+        return [(mark, name) for mark, name in pairs]
+    raise ConfigError(
+        f'headers_to_split_on must be pairs of a mark and a name such as [("#", "title")], got {headers!r:.80}'
+    )
+
+
+def _items(value: object) -> list[Any]:
+    return [*cast("list[Any]", value)] if isinstance(value, list | tuple) else []
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _fence(fence: str, line: str) -> str:

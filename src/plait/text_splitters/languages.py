@@ -59,7 +59,9 @@ _WORDS: Final = {
 
 _MARKS: Final = {
     Language.HTML: [
-        f"<{tag}" for tag in ["body", "main", "section", "article", "div", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "p", "li", "tr", "br"]
+        *(f"<{tag}" for tag in ("body", "main", "section", "article", "div")),
+        *(f"<h{level}" for level in range(1, 7)),
+        *(f"<{tag}" for tag in ("table", "ul", "ol", "p", "li", "tr", "br")),
     ],
     Language.LATEX: [
         *(f"\n\\{name}{{" for name in ("chapter", "section", "subsection", "subsubsection")),

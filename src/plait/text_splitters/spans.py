@@ -72,7 +72,7 @@ def _pieces(text: str, span: Span, separators: list[str], rules: Rules) -> tuple
         found = _occurrences(text, span, separator if rules.regex else re.escape(separator))
         if found:
             return _between(span, found, rules.keep), separators[number + 1 :]
-    return [span], []
+    return [span] if span[0] < span[1] else [], []
 
 
 def _occurrences(text: str, span: Span, pattern: str) -> list[Span]:
@@ -83,9 +83,9 @@ def _between(span: Span, found: list[Span], keep: Keep) -> list[Span]:
     """What lies between separators, each with the one before it, the one after it, or without."""
     if not keep:
         starts, ends = [span[0], *(end for _, end in found)], [*(start for start, _ in found), span[1]]
-        cut = zip(starts, ends, strict=True)
+        cut = list(zip(starts, ends, strict=True))
     else:
-        cut = pairwise([span[0], *(each[keep == "end"] for each in found), span[1]])
+        cut = list(pairwise([span[0], *(each[keep == "end"] for each in found), span[1]]))
     return [(start, end) for start, end in cut if start < end]
 
 
@@ -93,14 +93,13 @@ def _merged(text: str, pieces: list[Span], rules: Rules) -> Iterator[Span]:
     """Pieces put together as far as they fit; a chunk begins with the last pieces of the one before, for the overlap."""
     sums = _sums(text, pieces, rules.length)
     first = 0
-    for place, piece in enumerate(pieces):
+    for place in range(len(pieces)):
         if place > first and _size(sums, first, place) > rules.size:
             yield from _sure(text, pieces[first:place], rules)
             while first < place and (
                 _size(sums, first, place - 1) > rules.overlap or _size(sums, first, place) > rules.size
             ):
                 first += 1
-        del piece
     if first < len(pieces):
         yield from _sure(text, pieces[first:], rules)
 
@@ -143,10 +142,24 @@ def _characters(text: str, span: Span, rules: Rules) -> Iterator[Span]:
             yield start, stop
             start = stop if stop == end else stop - rules.overlap
         return
-    while start < end:
-        stop = _furthest(text, start, end, rules)
-        yield start, stop
-        start = stop
+    stop = start
+    while stop < end:
+        if (further := _furthest(text, start, end, rules)) <= stop:  # with the overlap no other character fits
+            start, further = stop, _furthest(text, stop, end, rules)
+        yield start, further
+        start, stop = _overlapping(text, start, further, rules), further
+
+
+def _overlapping(text: str, start: int, stop: int, rules: Rules) -> int:
+    """Where the longest end of a chunk begins that may be repeated; after the start of the chunk."""
+    low, high = start + 1, stop
+    while low < high:
+        middle = (low + high) // 2
+        if rules.length(text[middle:stop]) <= rules.overlap:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _furthest(text: str, start: int, end: int, rules: Rules) -> int:
