@@ -232,3 +232,15 @@ def test_what_cannot_be_a_tool_is_refused() -> None:
 def generate(x: int) -> Any:
     """Generate."""
     yield x
+
+
+def test_call_without_a_name() -> None:
+    """It is a wrong call, which a model may be told."""
+
+    @tool
+    def add(a: int) -> int:
+        """Add."""
+        return a
+
+    with pytest.raises(ToolInputError, match="None"):
+        add.invoke({"type": "tool_call", "args": {"a": 1}, "id": "1"})

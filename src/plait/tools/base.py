@@ -214,8 +214,9 @@ class BaseTool(RunnableSerializable[Any, Any]):
             )
         if not _is_call(input):
             return _Call(input, injected or {}, None, by_model=False)
-        if input["name"] != self.name:
-            raise ToolInputError(f"a call of the tool {input['name']!r:.80} was given to the tool {self.name!r}")
+        name = input.get("name")
+        if name != self.name:
+            raise ToolInputError(f"a call of the tool {name!r:.80} was given to the tool {self.name!r}")
         if not isinstance(input["args"], Mapping):
             came = type(input["args"]).__name__
             raise ToolInputError(f"the args of a call of the tool {self.name!r} must be a dict, but are {came}")
