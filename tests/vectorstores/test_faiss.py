@@ -237,3 +237,25 @@ def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"plait\[faiss\]"):
         FAISS(MODEL)
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+def test_distances_beyond_32_bits(index: str) -> None:
+    """Documents too far away to measure come last, each once."""
+    model = DeterministicFakeEmbedding(size=2)
+    store = FAISS.from_embeddings(
+        [("far", [1e25, 0.0]), ("near", [1.0, 0.0]), ("far too", [2e25, 0.0])], model, index=index
+    )
+    found = store.similarity_search_by_vector([0.0, 0.0], k=3)
+    assert found[0].page_content == "near"
+    assert {document.page_content for document in found} == {"far", "near", "far too"}
+
+
+@pytest.mark.parametrize("numbers", [[2**40, 200, 64], [10**9, 200, 64], [32, 2**40, 64], ["a", 1, 2]])
+def test_settings_of_a_forged_file(tmp_path: Path, numbers: list[Any]) -> None:
+    """What a graph cannot be is refused, as any damage is."""
+    saved(tmp_path)
+    path = tmp_path / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": numbers}))
+    with pytest.raises(StoreError, match="cannot be loaded"):
+        FAISS.load_local(tmp_path, DeterministicFakeEmbedding(size=16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
@@ -115,3 +116,34 @@ def test_retriever_that_cannot_be(search_type: Any, search_kwargs: dict[str, Any
     """It is refused when it is made, and not at its first search."""
     with pytest.raises((ConfigError, StoreError)):
         store().as_retriever(search_type=search_type, search_kwargs=search_kwargs)
+
+
+@pytest.mark.parametrize("metadata", [{"lock": Lock()}, {1: 2}])
+def test_metadata_that_cannot_be_kept(metadata: dict[Any, Any]) -> None:
+    """It is refused, and the store goes on as it was."""
+    full = store()
+    with pytest.raises(StoreError, match="metadata"):
+        full.add_texts(["green", "red"], [{}, metadata], ids=["g", "r"])
+    assert {each.id for each in full.similarity_search("red", k=9)} == {"r", "b", "m"}
+    assert full.delete(["r"])
+    assert [each.id for each in full.similarity_search("blue", k=1)] == ["b"]
+
+
+def test_filter_that_asks_the_store() -> None:
+    """A function may read the store that it filters."""
+    full = store()
+    found: list[Any] = []
+
+    def search() -> None:
+        found.extend(full.similarity_search("red", filter=lambda document: bool(full.get_by_ids([document.id or ""]))))
+
+    thread = Thread(target=search, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert len(found) == 3
+
+
+def test_vector_beyond_32_bits() -> None:
+    """It is refused, as every store refuses it."""
+    with pytest.raises(StoreError, match="32 bits"):
+        store().similarity_search_by_vector([1e39, *[0.0] * 15])

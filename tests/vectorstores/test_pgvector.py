@@ -265,3 +265,14 @@ def test_filters_mean_the_same(pgvector: Make, metadatas: list[dict[str, Any]], 
         except StoreError as error:
             found.append([str(error)])
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_filters_beyond_what_the_server_reads(pgvector: Make) -> None:
+    """Numbers of any size are compared; half of a surrogate pair is refused."""
+    store = pgvector(MODEL)
+    store.add_texts(["red"], [{"n": 1}])
+    assert store.similarity_search("red", filter={"n": {"$lt": 10**400}})
+    for filter in ({"n": {"$gt": "\ud800"}}, {"\ud800": 1}):
+        with pytest.raises(StoreError, match="surrogate"):
+            store.similarity_search("red", filter=filter)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from itertools import islice, repeat
 from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
@@ -531,7 +532,30 @@ def _metadatas(metadatas: list[Any]) -> list[Mapping[str, Any]]:
     strange = next((type(each).__name__ for each in metadatas if not isinstance(each or {}, Mapping)), None)
     if strange:
         raise StoreError(f"metadata must be a dict, got {strange}")
+    for each in metadatas:
+        if each:
+            _check_metadata(each)
     return [each or {} for each in metadatas]
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _check_metadata(metadata: Mapping[Any, Any]) -> None:
+    """Raise StoreError for what no document can have, before anything of the call is kept."""
+    key = next((key for key in metadata if not isinstance(key, str)), None)
+    if key is not None:
+        raise StoreError(f"a key of metadata must be a text, got {key!r:.80}")
+    for name, value in metadata.items():
+        if type(value) not in _SCALARS:
+            _check_copied(name, value)
+
+
+def _check_copied(name: str, value: object) -> None:
+    try:
+        deepcopy(value)
+    except Exception as error:  # a class copies itself by code of its own
+        raise StoreError(f"the metadata {name!r:.80} cannot be copied, and so not be kept: {error}") from error
 
 
 def _new_ids(given: Sequence[Any], taken: set[str] | None) -> list[str]:

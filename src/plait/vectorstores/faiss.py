@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Final, Self, cast
 from uuid import uuid4
 
@@ -26,6 +26,8 @@ from plait.vectorstores.similarity import Vector, check_number
 __all__ = ["FAISS"]
 
 _KIND: Final = "FAISS"
+_MOST: Final = {"m": 1024, "ef_construction": 1_000_000, "ef_search": 1_000_000}
+"""What a graph may be asked for: far more than is of use, and no more than memory can hold."""
 
 
 class FAISS(VectorStore):
@@ -51,10 +53,13 @@ class FAISS(VectorStore):
             raise ConfigError(f"index must be 'flat' or 'hnsw', got {index!r:.60}")
         sizes = {"m": m, "ef_construction": ef_construction, "ef_search": ef_search}
         checked = {name: check_number(name, value, 2) for name, value in sizes.items()}
+        for name, value in checked.items():
+            if value > _MOST[name]:
+                raise ConfigError(f"{name} may be at most {_MOST[name]}, got {value}")
         faiss_module()  # what is missing is missed here, and not at the first search
         self._embedding = embedding
         self._settings = IndexSettings(index, distance_of(distance_strategy), **checked)
-        self._lock = Lock()
+        self._lock = RLock()  # a filter that is a function may ask the store
         self._rows = Rows()
         self._vectors: FaissVectors | None = None
 
@@ -229,7 +234,12 @@ class FAISS(VectorStore):
         folder, name = Path(folder_path), _checked_name(index_name)
         path = folder / f"{name}.json"
         record, rows = read_record(path, _KIND)
-        store = cls(embeddings, **{**_settings(path, record), **kwargs})
+        known = _settings(path, record)
+        try:
+            cls(embeddings, **known)
+        except ConfigError as error:
+            raise unreadable(path, str(error)) from error
+        store = cls(embeddings, **{**known, **kwargs})
         if len(rows):
             store._vectors = _read_index(path, folder, name, record, len(rows), store._settings)
         store._rows = rows

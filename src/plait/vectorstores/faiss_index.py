@@ -122,7 +122,7 @@ class FaissVectors:
             scores, slots = self.index.search(query, most)
         else:
             scores, slots = self._searched_among(query, most, self._slots if chosen is None else self._slots[chosen])
-        if self.settings.kind == "hnsw" and int((slots[0] >= 0).sum()) < most:
+        if int((slots[0] >= 0).sum()) < most:
             scores, slots = self._compared(query, most, self._slots if chosen is None else self._slots[chosen])
         return list(zip(self._places(slots[0]), scores[0].tolist(), strict=True))
 
@@ -145,10 +145,11 @@ class FaissVectors:
         return self.index.search(query, k, params=self._faiss.SearchParametersHNSW(sel=selector, efSearch=wide))
 
     def _compared(self, query: Any, k: int, slots: Any) -> tuple[Any, Any]:
-        """Every one of these compared: a graph may lead to too few of them."""
+        """Every one of these compared: a graph may lead to too few, and faiss passes over distances beyond its numbers."""
         array = self.index.reconstruct_batch(slots)
         euclidean = self.settings.distance is DistanceStrategy.EUCLIDEAN_DISTANCE
-        scores = ((array - query) ** 2).sum(axis=1) if euclidean else array @ query[0]
+        with self._np.errstate(over="ignore", invalid="ignore"):
+            scores = ((array - query) ** 2).sum(axis=1) if euclidean else array @ query[0]
         best = self._np.argsort(scores if euclidean else -scores, kind="stable")[:k]
         return scores[best][None], slots[best][None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Self
 
 from plait.documents import Document
@@ -29,7 +29,7 @@ class InMemoryVectorStore(VectorStore):
 
     def __init__(self, embedding: Embeddings) -> None:
         self._embedding = embedding
-        self._lock = Lock()
+        self._lock = RLock()  # a filter that is a function may ask the store
         self._rows = Rows()
         self._vectors: Block | None = None
 

@@ -32,6 +32,9 @@ def check_number(name: str, value: Any, least: int) -> int:
     raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r:.60}")
 
 
+_GREATEST = 3.4028234663852886e38
+
+
 def check_vector(vector: Any, dimension: int | None, what: str = "the vector to search for") -> list[float]:
     """The vector as a list, if it is of finite numbers and as long as those of the store; raises StoreError otherwise."""
     try:
@@ -45,6 +48,8 @@ def check_vector(vector: Any, dimension: int | None, what: str = "the vector to 
         )
     if not numbers or not all(map(isfinite, numbers)):
         raise StoreError(f"{what} must be of finite numbers, at least one")
+    if max(map(abs, numbers)) > _GREATEST:
+        raise StoreError(f"{what} has a number of more than {_GREATEST}, the greatest that 32 bits hold")
     return numbers
 
 

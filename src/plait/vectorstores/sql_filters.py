@@ -48,6 +48,7 @@ _ORDERED: Final = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 def _test(key: str, operator: str, operand: Any) -> Compiled:
+    _check_text(key)
     if operator == "$exists":
         return f"(metadata -> %s IS {'NOT NULL' if operand else 'NULL'})", [key]
     if operator in _ORDERED:
@@ -58,13 +59,21 @@ def _test(key: str, operator: str, operand: Any) -> Compiled:
 
 def _ordered(key: str, sign: str, operand: Any) -> Compiled:
     if isinstance(operand, str):
+        _check_text(operand)
         kind, value, place = "string", '(metadata ->> %s) COLLATE "C"', "%s"  # which goes by code point
     else:
         kind, value, place = "number", "(metadata ->> %s)::numeric", "%s::numeric"
-        if isnan(operand):  # which nothing is greater or less than
+        if isinstance(operand, float) and isnan(operand):  # which nothing is greater or less than
             return "false", []
     text = f"CASE WHEN jsonb_typeof(metadata -> %s) = '{kind}' THEN {value} {sign} {place} ELSE false END"
     return text, [key, key, operand if isinstance(operand, str) else repr(operand)]
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise StoreError("a filter holds half of a surrogate pair, which PostgreSQL cannot read") from None
 
 
 def json_text(value: Any) -> str:
