@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -244,3 +245,19 @@ def test_call_without_a_name() -> None:
 
     with pytest.raises(ToolInputError, match="None"):
         add.invoke({"type": "tool_call", "args": {"a": 1}, "id": "1"})
+
+
+def test_partial() -> None:
+    """It is described by what its function says, not by what a partial is."""
+
+    def scaled(factor: int, number: int) -> int:
+        """Scale a number.
+
+        Args:
+            number: what is scaled
+        """
+        return factor * number
+
+    double = tool(partial(scaled, 2))
+    assert (double.description, double.args["number"]["description"]) == ("Scale a number.", "what is scaled")
+    assert double.invoke({"number": 3}) == 6

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from plait.errors import ChainError
 from plait.inspection import config_parameter, name_of
 from plait.signatures import resolve_hints
-from plait.tools.docstrings import documented
+from plait.tools.docstrings import docstring_of, documented
 
 __all__ = [
     "InjectedToolArg",
@@ -56,7 +56,7 @@ def arguments_of(
     _refuse_unbound(func)
     skipped = {*_NOT_ASKED, *left_out, config_parameter(func, named=True) or ""}
     parameters = [each for each in _parameters(func) if each.name not in skipped]
-    said = documented(getattr(func, "__doc__", None)).arguments if parse_docstring else {}
+    said = documented(docstring_of(func)).arguments if parse_docstring else {}
     strangers = sorted(said.keys() - {each.name for each in parameters} - skipped)
     if strict_docstring and strangers:
         raise ChainError(f"the docstring of {name_of(func)!r} describes {strangers}, which it does not take")

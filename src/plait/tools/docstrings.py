@@ -9,10 +9,11 @@ https://google.github.io/styleguide/pyguide.html#383-functions-and-methods
 from __future__ import annotations
 
 import re
+from functools import partial
 from inspect import cleandoc
 from typing import Final, NamedTuple
 
-__all__ = ["Documented", "documented"]
+__all__ = ["Documented", "docstring_of", "documented"]
 
 _SECTIONS: Final = frozenset(
     {
@@ -91,3 +92,9 @@ def _arguments(lines: list[str]) -> dict[str, str]:
         elif name:
             found[name] = f"{found[name]} {text}".strip()
     return found
+
+
+def docstring_of(func: object) -> str | None:
+    """What a function says of itself; a ``partial`` says what its function says, since its own is that of its class."""
+    said = getattr(func.func if isinstance(func, partial) else func, "__doc__", None)  # pyright: ignore[reportUnknownMemberType]
+    return said if isinstance(said, str) else None

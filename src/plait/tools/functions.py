@@ -12,7 +12,7 @@ from plait.inspection import kind_of, name_of
 from plait.runnables import Runnable
 from plait.tools.arguments import arguments_of
 from plait.tools.base import BaseTool, ToolsArguments
-from plait.tools.docstrings import documented
+from plait.tools.docstrings import docstring_of, documented
 
 __all__ = ["StructuredTool", "Tool", "tool"]
 
@@ -89,7 +89,7 @@ def _refuse_generator(func: Callable[..., Any]) -> None:
 
 
 def _described(func: Callable[..., Any], args_schema: Any, parse_docstring: bool) -> str:
-    text = getattr(func, "__doc__", None) or ""
+    text = docstring_of(func) or ""
     said = documented(text).summary if parse_docstring else text.strip()
     if not said and isinstance(args_schema, type) and issubclass(args_schema, BaseModel):
         said = documented(args_schema.__doc__).summary
