@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 import plait
 from plait.chat_history import InMemoryChatMessageHistory
-from plait.documents import Document
+from plait.documents import Document, DocumentCompressorPipeline, LongContextReorder
 from plait.embeddings import DeterministicFakeEmbedding
 from plait.errors import MissingVariableError, ModelConnectionError, ModelError, OutputParserException, ToolInputError
 from plait.language_models import LLM, BaseChatModel, BaseLLM, SimpleChatModel
@@ -98,7 +98,15 @@ from plait.testing import (
     Hangs,
     Slow,
 )
-from plait.text_splitters import RecursiveCharacterTextSplitter
+from plait.text_splitters import (
+    CharacterTextSplitter,
+    MarkdownHeaderTextSplitter,
+    MarkdownTextSplitter,
+    PythonCodeTextSplitter,
+    RecursiveCharacterTextSplitter,
+    TextSplitter,
+    TokenTextSplitter,
+)
 from plait.tools import BaseTool, StructuredTool, Tool, ToolNode, as_tool
 from plait.vectorstores import InMemoryVectorStore
 
@@ -949,4 +957,44 @@ RETRIEVERS = {
     ),
 }
 
-SAMPLES: dict[str, Sample] = {**FUNCTIONS, **ALGEBRA, **FAULTS, **COMPONENTS, **PARSERS, **OF_USERS, **RETRIEVERS}
+
+class Halves(TextSplitter):
+    """Each text in two."""
+
+    def split_text(self, text: str) -> list[str]:
+        return [text[: len(text) // 2], text[len(text) // 2 :]]
+
+
+_PAPERS = [[Document("# One\n\nHoney is sweet.", metadata={"n": 1}), Document("Owls\n\nfly.")], []]
+_NO_PAPERS: list[tuple[Any, type[Exception]]] = [("a text", TypeError), (["a text"], TypeError)]
+
+DOCUMENTS = {
+    f"documents by {type(step).__name__}": Sample(step, _PAPERS, _NO_PAPERS)
+    for step in (
+        Halves(add_start_index=True, chunk_overlap=0),
+        RecursiveCharacterTextSplitter(chunk_size=8, chunk_overlap=2),
+        CharacterTextSplitter(chunk_size=8),
+        PythonCodeTextSplitter(chunk_size=8),
+        MarkdownTextSplitter(chunk_size=8),
+        MarkdownHeaderTextSplitter([("#", "title")]),
+        TokenTextSplitter(chunk_size=3),
+        LongContextReorder(),
+    )
+} | {
+    "documents by several steps": Sample(
+        DocumentCompressorPipeline(transformers=[LongContextReorder(), EmbeddingsFilter(embeddings=_EMBEDDING, k=1)]),
+        [{"documents": _PAPERS[0], "query": "honey"}],
+        [(1, TypeError), ({"documents": ["text"], "query": "x"}, TypeError)],
+    )
+}
+
+SAMPLES: dict[str, Sample] = {
+    **FUNCTIONS,
+    **ALGEBRA,
+    **FAULTS,
+    **COMPONENTS,
+    **PARSERS,
+    **OF_USERS,
+    **RETRIEVERS,
+    **DOCUMENTS,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import Field
@@ -46,7 +47,7 @@ class MarkdownHeaderTextSplitter(BaseDocumentTransformer):
     def transform_documents(self, documents: Sequence[Document], **kwargs: Any) -> list[Document]:
         """The sections of several documents, in their order."""
         return [
-            Document(section.page_content, metadata={**document.metadata, **section.metadata})
+            Document(section.page_content, metadata={**deepcopy(document.metadata), **section.metadata})
             for document in documents
             for section in self.split_text(document.page_content)
         ]
