@@ -24,6 +24,7 @@ _MODEL_OF: Final = {
 
 _LONGEST: Final = 2000
 _LONGEST_LINE: Final = 10_000
+_LONGEST_TEXT: Final = 100_000
 _WORD: Final = re.compile(rf"\w{{1,{_LONGEST}}}+|[^\w\s]{{1,{_LONGEST}}}+")
 """What the vocabulary joins to one word; the engine takes time by the square of its length."""
 
@@ -33,8 +34,8 @@ class TokenTextSplitter(TextSplitter):
 
     ``model_name`` is a model of OpenAI's (``gpt-4o`` by default) or ``encoding_name`` an encoding such as
     ``"o200k_base"``; the vocabulary comes with the extra ``splitters``, nothing is fetched. ``kind`` says what is cut, a
-    text or Markdown. A word of more than 2,000 characters is cut there, too, and so is a very long line, which keeps
-    the time linear. Raises ``ConfigError`` for a model that is not known.
+    text or Markdown. A word of more than 2,000 characters is cut there, too, so are a very long line and a text
+    every 100,000, which keeps the time linear. Raises ``ConfigError`` for a model that is not known.
     """
 
     encoding_name: str | None = None
@@ -102,4 +103,6 @@ def _cuts(text: str, longest_line: int) -> list[int]:
     for line in re.finditer(rf"[^\n]{{1,{longest_line}}}+", text):
         if line.end() - line.start() == longest_line:
             cuts.add(text.rfind(" ", line.start(), line.end()) + 1 or line.end())
+    for part in range(_LONGEST_TEXT, len(text), _LONGEST_TEXT):
+        cuts.add(text.rfind("\n", part - _LONGEST_TEXT, part) + 1 or part)
     return sorted(cuts - {len(text)})
