@@ -146,3 +146,15 @@ def test_instructions_have_the_schema() -> None:
     for parser in (JsonOutputParser(pydantic_object=Person), PydanticOutputParser(pydantic_object=Person)):
         assert '"required": ["name"]' in parser.get_format_instructions()
     assert "JSON" in SimpleJsonOutputParser().get_format_instructions()
+
+
+@pytest.mark.parametrize("text", ['{"x" 1, "y": 2}', "```json\n{'x'}\n```", '[1, 2}, "and more of it"', "[" * 200])
+def test_an_error_says_the_same_however_it_came(text: str) -> None:
+    """It shows what follows the fault, even if that had not come yet when the fault was seen."""
+    for parser in (JsonOutputParser(), PydanticOutputParser(pydantic_object=Person)):
+        with pytest.raises(OutputParserException) as whole:
+            parser.invoke(text)
+        for size in (1, 2, 5):
+            with pytest.raises(OutputParserException) as cut_:
+                list(parser.transform(iter(cut(text, size))))
+            assert str(cut_.value) == str(whole.value)

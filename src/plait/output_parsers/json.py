@@ -108,9 +108,9 @@ class _JsonReading:
 
     def close(self) -> Any:
         text = "".join(self._parts)
+        if self._error is not None:
+            return self._parser._made(self._parser._loaded(text), text)  # raises, and shows what follows the fault
         try:
-            if self._error is not None:
-                raise self._error
             value = self._found.close()
         except JsonError as error:
             raise self._parser._broken(error, text) from error

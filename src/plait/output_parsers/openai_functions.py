@@ -13,7 +13,7 @@ from pydantic import BaseModel, SkipValidation, ValidationError
 from plait.errors import OutputParserException
 from plait.messages import BaseMessage
 from plait.output_parsers.faults import excerpt, refused, told
-from plait.output_parsers.openai_tools import JsonOutputToolsParser, Piece
+from plait.output_parsers.openai_tools import JsonOutputToolsParser, Piece, named_piece
 from plait.partial_json import NOTHING
 
 __all__ = ["JsonKeyOutputFunctionsParser", "JsonOutputFunctionsParser", "PydanticOutputFunctionsParser"]
@@ -33,7 +33,7 @@ class JsonOutputFunctionsParser(JsonOutputToolsParser):
         if not isinstance(given, dict):
             return []
         call = cast("dict[str, Any]", given)
-        return [(call.get("name"), call.get("arguments"), None, 0)]
+        return [named_piece("a function call", (call.get("name"), call.get("arguments"), None, 0))]
 
     def _made(self, call: Any) -> Any:
         return call.args if self.args_only else {"name": call.name, "arguments": call.args}

@@ -74,9 +74,7 @@ class _Call:
             self.args = {}
             return
         try:
-            if self._error is not None:
-                raise self._error
-            value = self._reader.close()
+            value = self._reader.close() if self._error is None else _again(text)
         except JsonError as error:
             problem = f"the arguments of the tool {self.name!r} must be JSON, but at {error}"
             raise refused(f"{problem}; they are {excerpt(text)}", text, error) from error
@@ -84,6 +82,15 @@ class _Call:
             came = type(value).__name__
             raise refused(f"the arguments of the tool {self.name!r} must be a JSON object, but are a {came}", text)
         self.args = value
+
+
+def _again(text: str) -> Any:
+    """Read broken arguments whole, so that the error shows what follows the fault, however they came."""
+    whole = _Call()
+    whole.feed(None, text, None)
+    if whole._error is not None:
+        raise whole._error
+    return whole._reader.close()
 
 
 class _Calls:
@@ -152,24 +159,39 @@ class _Calls:
 
 def _pieces(message: BaseMessage) -> Iterable[Piece]:
     """The pieces of calls in a message or a chunk of one: name, text of arguments, id, index."""
-    chunk = message if isinstance(message, AIMessageChunk) else AIMessageChunk(content="", **_given_calls(message))
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        return _given_pieces(message)
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+        calls, broken = message.tool_calls, message.invalid_tool_calls
+        return _given_pieces(AIMessageChunk(content="", tool_calls=calls, invalid_tool_calls=broken))
+    older: Any = message.additional_kwargs.get("tool_calls")
+    return [_piece(call) for call in cast("list[Any]", older)] if isinstance(older, list) else []
+
+
+def _given_pieces(chunk: AIMessageChunk) -> list[Piece]:
     return [(piece["name"], piece["args"], piece["id"], piece["index"]) for piece in chunk.tool_call_chunks]
 
 
-def _given_calls(message: BaseMessage) -> dict[str, Any]:
-    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
-        return {"tool_calls": message.tool_calls, "invalid_tool_calls": message.invalid_tool_calls}
-    given: Any = message.additional_kwargs.get("tool_calls")
-    return {"tool_call_chunks": [_piece(call) for call in cast("list[Any]", given)]} if isinstance(given, list) else {}
-
-
-def _piece(call: Any) -> dict[str, Any]:
+def _piece(call: Any) -> Piece:
     """A call in the form of the OpenAI API, as older messages hold it."""
     try:
-        name, args = call["function"]["name"], call["function"]["arguments"]
-    except (TypeError, KeyError):
+        name, args, id, index = (
+            call["function"]["name"],
+            call["function"]["arguments"],
+            call.get("id"),
+            call.get("index"),
+        )
+    except (TypeError, KeyError, AttributeError):
         raise refused("a tool call must have a function with a name and arguments", str(call)[:1000]) from None
-    return {"name": name, "args": args, "id": call.get("id"), "index": None}
+    return named_piece("a tool call", (name, args, id, index if isinstance(index, int | str) else None))
+
+
+def named_piece(what: str, piece: Piece) -> Piece:
+    """The piece, if its name, arguments and id are texts or None, whatever the server has sent."""
+    for part, value in zip(("name", "arguments", "id"), piece, strict=False):
+        if not isinstance(value, str | None):
+            raise refused(f"the {part} of {what} must be a text, but is a {type(value).__name__}", str(value)[:1000])
+    return piece
 
 
 class JsonOutputToolsParser(IncrementalParser[Any]):

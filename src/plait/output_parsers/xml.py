@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from plait.errors import EmptyStreamError
 from plait.output_parsers.base import BaseOutputParser
+from plait.output_parsers.cumulative import CREDIT
 from plait.output_parsers.faults import excerpt, refused
 from plait.runs import Scope
 
@@ -87,6 +88,9 @@ class _Reading:
         self._before = ""  # a "<" at the end of a piece, of which it is not known yet what it begins
         self._skipped = (0, 0)  # line breaks before the XML, and characters after the last of them
         self._expat: XMLParserType | None = None
+        self._held: list[str] = []  # read, and not given to expat yet
+        self._held_size = self._fed = 0  # characters, bytes
+        self._open = 0  # bytes of the tag or comment whose end expat has not seen
         self._problem: str | None = None
         self._elements: list[_Element] = []
         self._root: _Element | None = None
@@ -123,7 +127,11 @@ class _Reading:
     def _made(self) -> XMLParserType:
         from xml.parsers.expat import ParserCreate
 
-        expat = ParserCreate()
+        expat = ParserCreate("utf-8")  # whatever a declaration says: what comes is text
+        if hasattr(expat, "SetReparseDeferralEnabled"):
+            expat.SetReparseDeferralEnabled(
+                False
+            )  # newer ones wait for more by themselves; here it is bounded by ``_read``
         expat.buffer_text = True
         expat.StartElementHandler, expat.EndElementHandler = self._start, self._end
         expat.CharacterDataHandler = self._characters
@@ -143,7 +151,7 @@ class _Reading:
 
     def _characters(self, text: str) -> None:
         if self._elements and not self._elements[-1].is_parent:
-            self._elements[-1].text.append(text)
+            self._elements[-1].say(text)
 
     def _end(self, _: str) -> None:
         element = self._elements.pop()
@@ -152,11 +160,22 @@ class _Reading:
         self._elements[-1].children.append({element.tag: element.value})
 
     def _read(self, text: str, *, final: bool) -> None:
+        """Give expat a text, unless it is a small part of an open tag that expat would read again from its beginning."""
+        self._held.append(text)
+        self._held_size += len(text)
+        if final or self._open <= max(CREDIT, self._held_size):
+            text = "".join(self._held)
+            self._held, self._held_size = [], 0
+            self._parse(cast("XMLParserType", self._expat), text, final=final)
+
+    def _parse(self, expat: XMLParserType, text: str, *, final: bool) -> None:
         from xml.parsers.expat import ExpatError
 
-        expat = cast("XMLParserType", self._expat)
         try:
-            expat.Parse(text, final)
+            data = text.encode()
+            self._fed += len(data)
+            expat.Parse(data, final)
+            self._open = self._fed - expat.CurrentByteIndex
         except _End:
             self._is_over = True
         except _Refused as error:
@@ -203,18 +222,19 @@ class _Reading:
 
 
 class _Element:
-    __slots__ = ("children", "is_parent", "tag", "text")
+    __slots__ = ("children", "has_text", "is_parent", "tag", "text")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.text: list[str] = []  # until the first child
         self.children: list[dict[str, Any]] = []
         self.is_parent = False
+        self.has_text = False  # that is more than blanks, so that children do not count
 
-    @property
-    def has_text(self) -> bool:
-        """Whether there is text that is more than blanks, so that children do not count."""
-        return any(part.strip() for part in self.text)
+    def say(self, text: str) -> None:
+        """Take more of the text."""
+        self.text.append(text)
+        self.has_text = self.has_text or not text.isspace()
 
     def text_or(self, other: Any) -> Any:
         """The text if there is some, or else ``other``."""
