@@ -254,6 +254,7 @@ if TYPE_CHECKING:
     from plait.testing import ASYNC_MODES as ASYNC_MODES
     from plait.testing import EMBEDDING_LAWS as EMBEDDING_LAWS
     from plait.testing import LAWS as LAWS
+    from plait.testing import OUTPUT_PARSER_LAWS as OUTPUT_PARSER_LAWS
     from plait.testing import RETRIEVER_LAWS as RETRIEVER_LAWS
     from plait.testing import STORE_LAWS as STORE_LAWS
     from plait.testing import SYNC_MODES as SYNC_MODES
@@ -268,11 +269,13 @@ if TYPE_CHECKING:
     from plait.testing import Slow as Slow
     from plait.testing import VirtualClock as VirtualClock
     from plait.testing import acheck_embeddings as acheck_embeddings
+    from plait.testing import acheck_output_parser as acheck_output_parser
     from plait.testing import acheck_retriever as acheck_retriever
     from plait.testing import acheck_runnable as acheck_runnable
     from plait.testing import acheck_store as acheck_store
     from plait.testing import acheck_tool as acheck_tool
     from plait.testing import check_embeddings as check_embeddings
+    from plait.testing import check_output_parser as check_output_parser
     from plait.testing import check_retriever as check_retriever
     from plait.testing import check_runnable as check_runnable
     from plait.testing import check_store as check_store
@@ -330,6 +333,7 @@ __all__ = [
     "LLM",
     "MESSAGES",
     "MESSAGE_CHUNKS",
+    "OUTPUT_PARSER_LAWS",
     "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
@@ -568,6 +572,7 @@ __all__ = [
     "VirtualClock",
     "XMLOutputParser",
     "acheck_embeddings",
+    "acheck_output_parser",
     "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
@@ -578,6 +583,7 @@ __all__ = [
     "batches",
     "chain",
     "check_embeddings",
+    "check_output_parser",
     "check_retriever",
     "check_runnable",
     "check_store",
@@ -889,6 +895,7 @@ _MODULES: Final = {
         "ASYNC_MODES",
         "EMBEDDING_LAWS",
         "LAWS",
+        "OUTPUT_PARSER_LAWS",
         "RETRIEVER_LAWS",
         "STORE_LAWS",
         "SYNC_MODES",
@@ -903,11 +910,13 @@ _MODULES: Final = {
         "Slow",
         "VirtualClock",
         "acheck_embeddings",
+        "acheck_output_parser",
         "acheck_retriever",
         "acheck_runnable",
         "acheck_store",
         "acheck_tool",
         "check_embeddings",
+        "check_output_parser",
         "check_retriever",
         "check_runnable",
         "check_store",

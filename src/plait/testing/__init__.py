@@ -21,6 +21,7 @@ from plait.testing.models import (
     ParrotFakeChatModel,
 )
 from plait.testing.modes import ASYNC_MODES, SYNC_MODES
+from plait.testing.parsers import OUTPUT_PARSER_LAWS, acheck_output_parser, check_output_parser
 from plait.testing.retrievers import RETRIEVER_LAWS, acheck_retriever, check_retriever
 from plait.testing.stores import STORE_LAWS, acheck_store, check_store
 from plait.testing.tools import TOOL_LAWS, acheck_tool, check_tool
@@ -31,6 +32,7 @@ __all__ = [
     "CHAT_MODEL_LAWS",
     "EMBEDDING_LAWS",
     "LAWS",
+    "OUTPUT_PARSER_LAWS",
     "RETRIEVER_LAWS",
     "STORE_LAWS",
     "SYNC_MODES",
@@ -56,6 +58,7 @@ __all__ = [
     "VirtualClock",
     "acheck_chat_model",
     "acheck_embeddings",
+    "acheck_output_parser",
     "acheck_retriever",
     "acheck_runnable",
     "acheck_store",
@@ -63,6 +66,7 @@ __all__ = [
     "acheck_vector_store",
     "check_chat_model",
     "check_embeddings",
+    "check_output_parser",
     "check_retriever",
     "check_runnable",
     "check_store",
