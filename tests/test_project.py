@@ -206,6 +206,18 @@ def test_nothing_runs_code_from_data() -> None:
     assert found == set(ALLOWED)
 
 
+UNSAFE_READERS = re.compile(r"yaml\.(?:unsafe_|full_)?load\w*\(|allow_pickle=True|\bnp\.load\(|\btempfile\b")
+
+
+def test_nothing_reads_more_than_data() -> None:
+    """No YAML with tags, no arrays of objects, no file in a place that others share (P1, F4)."""
+    found = {
+        (module_name(path), match[0]) for path in MODULES for match in UNSAFE_READERS.finditer(path.read_text("utf-8"))
+    }
+
+    assert found == {("plait.prompts.yaml_files", "yaml.load(")}  # with a loader of its own, made of the safe one
+
+
 @pytest.mark.parametrize(
     "line",
     [
