@@ -21,7 +21,7 @@ from plait.load.table import ADVICE, NODES, SAVED, advice_for, class_named, name
 from plait.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from plait.output_parsers import JsonOutputParser, PydanticOutputParser, StrOutputParser
 from plait.prompts import ChatPromptTemplate, PromptTemplate
-from plait.providers import ChatOpenAI
+from plait.providers import ChatLocal, ChatOpenAI
 from plait.retrievers import BaseRetriever
 from plait.runnables import (
     ConfigurableField,
@@ -334,6 +334,18 @@ def test_an_address_has_to_be_allowed() -> None:
         late = ChatOpenAI(model="m", api_key="k").configurable_fields(**{field: ConfigurableField(id="it")})
         with pytest.raises(LoadError, match="cannot make the address"):
             loads(dumps(late), secrets=secrets)
+
+
+def test_a_file_of_weights_has_to_be_allowed() -> None:
+    """Who writes the text must not decide what native code reads; the package's own weights are no such file."""
+    text = dumps(ChatLocal(model="/weights/x.gguf"))
+
+    assert loads(text, addresses=["/weights/x.gguf"]).model == "/weights/x.gguf"
+    assert loads(dumps(ChatLocal())) == ChatLocal()
+    with pytest.raises(LoadError, match=r"\$: this ChatLocal would have llama.cpp read the file '/weights/x.gguf'"):
+        loads(text)
+    with pytest.raises(LoadError, match="cannot make the address"):
+        loads(dumps(ChatLocal().configurable_fields(model=ConfigurableField(id="it"))))
 
 
 def test_config_of_others_is_refused() -> None:

@@ -51,7 +51,8 @@ def loads(
 
     Nothing is imported, read or asked for by a name that stands in the text: functions, classes and secrets are those
     that are given here. ``addresses`` are the values of ``base_url`` that models may have, since they get the prompts
-    and the key. Raises ``LoadError``, which says where in the text something is wrong; then nothing was made.
+    and the key, and the files of weights that a ``ChatLocal`` may read. Raises ``LoadError``, which says where in the
+    text something is wrong; then nothing was made.
     """
     return load(parsed(text), functions=functions, classes=classes, secrets=secrets, addresses=addresses)
 

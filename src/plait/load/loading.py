@@ -102,24 +102,31 @@ class Loader:
         return _built(lambda: _made(cls, "" if own else name, state), name, place)
 
     def _check_address(self, cls: type[Any], name: str, state: Mapping[str, Any], place: Place) -> None:
-        """A file must not decide where keys and prompts are sent."""
+        """A text must not decide where keys and prompts are sent, nor which file native code reads."""
         if name == "RunnableConfigurableFields":
             _refuse_addresses(state, place)
-        address = state.get("base_url") if hasattr(cls, "_ADDRESS") else None
-        if address is not None and address not in self._addresses:
-            raise place.error(
-                f"this {name} would send prompts, and its key, to {address!r:.200}: pass addresses=[...] with that, if it is "
-                "right"
-            )
+        for field, what in _reached_by(cls).items():
+            address = state.get(field)
+            if address and address not in self._addresses:
+                raise place.error(
+                    f"this {name} would {what} {address!r:.200}: pass addresses=[...] with that, if it is right"
+                )
+
+
+def _reached_by(cls: type[Any]) -> Mapping[str, str]:
+    """The fields of a model that say what it reaches, and what it would do there."""
+    remote = {"base_url": "send prompts, and its key, to"} if hasattr(cls, "_ADDRESS") else {}
+    local = any(each.__name__ == "ChatLocal" for each in cls.__mro__)
+    return {**remote, "model": "have llama.cpp read the file"} if local else remote
 
 
 def _refuse_addresses(state: Mapping[str, Any], place: Place) -> None:
-    cls, fields = cast("type[object]", type(state.get("default"))), state.get("fields")
+    cls, fields = cast("type[Any]", type(state.get("default"))), state.get("fields")
     if not hasattr(cls, "_ADDRESS") or not isinstance(fields, Mapping):
         return
     aliases: Mapping[Any, Any] = getattr(cls, "_ALIASES", {})
     named = {aliases.get(name, name) for name in cast("Mapping[Any, Any]", fields)}
-    if named & {"base_url", "api_key", "default_headers"}:
+    if named & {"api_key", "default_headers", *_reached_by(cls)}:
         raise place.error(
             "a saved chain cannot make the address or the key of a model configurable: do so where you load"
         )
