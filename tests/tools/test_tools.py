@@ -261,3 +261,25 @@ def test_partial() -> None:
     double = tool(partial(scaled, 2))
     assert (double.description, double.args["number"]["description"]) == ("Scale a number.", "what is scaled")
     assert double.invoke({"number": 3}) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"a": "x"}, "a: expected integer"),
+        ({"a": 1, "b": [1, "two"]}, r"b\[1\]: expected integer"),
+        ({}, "'a' is missing"),
+    ],
+)
+def test_arguments_by_a_json_schema(run: Any, given: dict[str, Any], says: str) -> None:
+    """A schema that is a dict is kept as a class would be: the message says which argument is wrong."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "array", "items": {"type": "integer"}}},
+        "required": ["a"],
+    }
+    by_schema = StructuredTool.from_function(lambda **given: given, name="sum", description="Sum.", args_schema=schema)
+
+    assert run(by_schema, {"a": 1, "b": [2]}) == {"a": 1, "b": [2]}
+    with pytest.raises(ToolInputError, match=says):
+        run(by_schema, given)

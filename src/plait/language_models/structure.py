@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
 from plait.errors import ConfigError
-from plait.language_models.json_schema import closed, fault
+from plait.json_schema import closed, fault
 from plait.redaction import glimpse
 
 __all__ = ["Structure", "structure_of"]

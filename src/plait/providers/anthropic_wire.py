@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from plait.errors import MessageError
-from plait.language_models.json_schema import closed
+from plait.json_schema import closed
 from plait.language_models.tool_choice import Choice, names_of, read_choice
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from plait.messages.blocks import Content, blocks_of

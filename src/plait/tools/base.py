@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from plait.concurrency import in_thread
 from plait.errors import ChainError, ConfigError, ToolException, ToolInputError
 from plait.inspection import config_parameter
+from plait.json_schema import fault
 from plait.messages import ToolMessage
 from plait.redaction import glimpse, masked
 from plait.runnables import RunnableConfig
@@ -231,7 +232,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
             except ValidationError as error:
                 raise self._wrong(error) from None  # the error of pydantic shows what came in full
         else:
-            self._check_required(given)
+            self._check_by_schema(given)
             values = given
         wanted = self._config_parameter()
         return values if wanted is None else {**values, wanted: hand_out(config)}
@@ -270,13 +271,14 @@ class BaseTool(RunnableSerializable[Any, Any]):
             said = [_unknown(name, self.args) for name in strange[:_FAULTS_SHOWN]]
             raise ToolInputError(f"the tool {self.name!r} cannot be called with that: {'; '.join(said)}")
 
-    def _check_required(self, given: Mapping[str, Any]) -> None:
+    def _check_by_schema(self, given: Mapping[str, Any]) -> None:
         known = self.args
         faults = [f"{name!r} is missing" for name in self.args_schema.get("required", ()) if name not in given]
         if self.args_schema.get("additionalProperties") is False:
             faults += [_unknown(str(name), known) for name in given if name not in known]
-        if faults:
-            raise self._refused(faults)
+        wrong = None if faults else fault(given, self.args_schema)
+        if faults or wrong:
+            raise self._refused(faults or [str(wrong)])
 
     def _wrong(self, error: ValidationError) -> ToolInputError:
         known = self.args

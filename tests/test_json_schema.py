@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from plait.language_models.json_schema import closed, fault
+from plait.json_schema import closed, fault
 
 KINDS = ["object", "array", "string", "boolean", "null", "number", "integer"]
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.just(1.0), st.just(0.5), st.text("ab", max_size=3))
