@@ -24,6 +24,7 @@ SECONDS_TO_END = 2.0  # a thread that was told to end may need a moment to be go
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)  # a red build can be repeated
+settings.register_profile("brief", parent=settings.get_profile("ci"), max_examples=25)  # where others ran them all
 settings.register_profile("soak", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
