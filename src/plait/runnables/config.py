@@ -89,7 +89,9 @@ def _check(config: Any) -> None:
     for key, kind in _CONTAINERS:
         value = given.get(key)
         if value is not None and not isinstance(value, kind):
-            raise ConfigError(f"config[{key!r}] must be a {kind[0].__name__}, got {type(value).__name__}{_whose(value)}")
+            raise ConfigError(
+                f"config[{key!r}] must be a {kind[0].__name__}, got {type(value).__name__}{_whose(value)}"
+            )
 
 
 def _whose(value: object) -> str:
