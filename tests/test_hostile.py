@@ -277,6 +277,7 @@ def patterns() -> dict[str, re.Pattern[Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_pattern_that_goes_back_is_found() -> None:
     """The measure sees what is quadratic."""
     assert grows(lambda size: re.match("a*a*a*b", "a" * size), 120)  # cubic: far from what noise could hide
@@ -314,6 +315,7 @@ FLOODS = [
 ]
 
 
+@pytest.mark.slow  # it measures work, for which an idle machine is best
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 def test_g1_patterns_are_linear(name: str) -> None:
     """No pattern goes over a hostile text again and again."""
@@ -331,6 +333,7 @@ def test_g1_patterns_are_linear(name: str) -> None:
             assert not grows(act, 25_000), (flood, end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "act",
     [

@@ -360,7 +360,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         ({"template": "{x}", "input_variables": ["y"], "validate_template": True}, "input_variables are"),
         ({"template": "", "output_parser": {"_type": "regex"}}, "output_parser takes nothing"),
         ({"template": "", "max_chars": True}, "max_chars takes a whole number from 1; got bool"),
-        ({"lc": 1, "type": "constructor", "id": [], "kwargs": {}}, "written by dumps: read it with plait.load"),
+        ({"lc": 1, "type": "constructor", "id": [], "kwargs": {}}, "written by dumps of LangChain: load it there"),
         ({"_type": "chat", "messages": {}}, "messages takes a list; got dict"),
         ({"_type": "chat", "messages": ["x"]}, r"p.json.messages\[0\]: a dict was expected here; got str"),
         ({"_type": "chat", "messages": [["human", "a"], ["robot", "a"]]}, r"p.json.messages\[1\]: a role is one of"),

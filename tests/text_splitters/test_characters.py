@@ -225,3 +225,10 @@ def test_as_a_step(run: Any) -> None:
         ("two", {"n": 1}),
         ("three", {"n": 2}),
     ]
+
+
+def test_no_overlap_repeats_nothing() -> None:
+    """Without an overlap the next chunk begins where the one before ends."""
+    splitter = RecursiveCharacterTextSplitter(chunk_size=6, chunk_overlap=0)
+
+    assert splitter.split_text("a a a a a a a") == ["a a a", "a a a", "a"]

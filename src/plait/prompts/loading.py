@@ -203,7 +203,7 @@ def _needed(fields: dict[str, Any], name: str, where: _Where) -> Any:
 def _prompt(config: Any, where: _Where) -> BasePromptTemplate:
     kind = config.get("_type", "prompt") if is_dict(config) else "prompt"
     if is_dict(config) and "lc" in config:
-        raise where.error("this was written by dumps: read it with plait.load")
+        raise where.error("this was written by dumps of LangChain: load it there, and cross over with from_langchain")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise where.error(f"_type {kind!r:.80} is not known; known are {', '.join(_KINDS)}")
     keys, make = _KINDS[kind]

@@ -116,7 +116,8 @@ class RemoteModel(BaseModel):
         refuse_unknown(named, cls._PARAMETERS, [*cls.model_fields, *cls._ALIASES], cls.__name__)
         if named:
             settings["model_kwargs"] = {**settings.get("model_kwargs", {}), **named}
-        may = (info.context or {}).get("environment", True)  # what is loaded as data brings all that it has
+        context: dict[str, Any] = info.context or {}
+        may = context.get("environment", True)  # what is loaded as data brings all that it has
         found = cls._from_environment() if may else {}
         return {**found, **{name: value for name, value in settings.items() if value is not None}}
 
