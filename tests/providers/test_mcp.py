@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +108,46 @@ def test_a_server_that_cannot_be_talked_to_is_told() -> None:
         pass
     with pytest.raises(ConfigError, match="either a command to start or the url"):
         MCPTools()
+
+
+def a_free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture
+def over_http() -> Iterator[str]:
+    """The address of a server over HTTP on loopback, in a process of its own, once it listens."""
+    port = a_free_port()
+    with subprocess.Popen([sys.executable, *SERVER, str(port)]) as process:
+        try:
+            while process.poll() is None:
+                with closing(socket.socket()) as asked:
+                    if asked.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+def test_over_http(over_http: str) -> None:
+    """A server that is reached by its URL has the same tools; a call of one is a call, sync and async."""
+    with MCPTools(url=over_http) as server:
+        tools = {each.name: each for each in server.tools}
+        assert tools["add"].invoke({"a": 2, "b": 3}) == "5"
+        assert asyncio.run(tools["add"].ainvoke({"a": 1})) == "2"
+        with pytest.raises(ToolInputError, match="'a' is missing"):
+            tools["add"].invoke({})
+
+
+@pytest.mark.slow
+def test_no_server_over_http() -> None:
+    """Nobody listens: an error that says where, and soon."""
+    with (
+        pytest.raises(ToolException, match="MCP server"),
+        MCPTools(url=f"http://127.0.0.1:{a_free_port()}/mcp", connect_timeout=5),
+    ):
+        pass

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from plait.errors import ToolException
+from plait.errors import ConfigError, ToolException
 from plait.messages import AIMessage, HumanMessage
-from plait.tools import ToolNode, tool
+from plait.tools import InjectedToolArg, ToolNode, tool
 
 
 @tool
@@ -76,3 +76,21 @@ def test_functions_are_made_tools(run: Any) -> None:
         return x / 2
 
     assert run(ToolNode([half]), asking(("half", {"x": 1})))[0].content == "0.5"
+
+
+def test_what_the_program_forgets_is_its_own_error(run: Any) -> None:
+    """A misspelt or missing injected value is a ConfigError, not something that a model is told to mend."""
+
+    @tool
+    def mail(folder: str, user: Annotated[str, InjectedToolArg]) -> str:
+        """Read mail."""
+        return f"{folder} of {user}"
+
+    asks = AIMessage("", tool_calls=[{"name": "mail", "args": {"folder": "inbox"}, "id": "1"}])
+    node = ToolNode([mail])
+
+    assert run(node.bind(injected={"user": "ada"}), asks)[0].content == "inbox of ada"
+    with pytest.raises(ConfigError, match="no tool has an injected argument 'usr'; there are: user"):
+        run(node.bind(injected={"usr": "ada"}), asks)
+    with pytest.raises(ConfigError, match="needs 'user' of the program"):
+        run(node, asks)

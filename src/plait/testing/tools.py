@@ -193,10 +193,10 @@ class _Check:
 
     def _bare(self, call: dict[str, Any]) -> Any:
         if not self.async_only:
-            return self.tool.invoke(call)
+            return self.tool.invoke(call, injected=self.injected or None)
         import asyncio
 
-        return asyncio.run(self.tool.ainvoke(call))
+        return asyncio.run(self.tool.ainvoke(call, injected=self.injected or None))
 
     def _hidden(self) -> None:
         told = self.tool.args

@@ -23,6 +23,7 @@ __all__ = [
     "is_call_id",
     "is_made",
     "names_of",
+    "needed_of_program",
     "without_injected",
 ]
 
@@ -155,6 +156,12 @@ def _is_mark(mark: Any, kind: type) -> bool:
 def injected_in(model: type[BaseModel]) -> set[str]:
     """The names of the arguments that no model is told of."""
     return {name for name, field in _names(model).items() if any(_is_mark(m, InjectedToolArg) for m in _marks(field))}
+
+
+def needed_of_program(model: type[BaseModel]) -> set[str]:
+    """Those of them without which there is no call."""
+    hidden = injected_in(model)
+    return {name for name, field in _names(model).items() if name in hidden and field.is_required()}
 
 
 def is_call_id(model: type[BaseModel], name: str) -> bool:

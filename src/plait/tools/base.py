@@ -21,7 +21,16 @@ from plait.runnables.serializable import RunnableSerializable
 from plait.runs import Scope, current, hand_out
 from plait.schemas import value_model
 from plait.signatures import function_types
-from plait.tools.arguments import arguments_of, given_to, injected_in, is_call_id, is_made, names_of, without_injected
+from plait.tools.arguments import (
+    arguments_of,
+    given_to,
+    injected_in,
+    is_call_id,
+    is_made,
+    names_of,
+    needed_of_program,
+    without_injected,
+)
 
 __all__ = ["BaseTool", "BaseToolkit", "ToolsArguments"]
 
@@ -262,7 +271,14 @@ class BaseTool(RunnableSerializable[Any, Any]):
         if strange:
             raise ConfigError(f"the tool {self.name!r} has no injected argument {', '.join(map(repr, strange))}")
         ids = {name: call.id for name in hidden - given.keys() if is_call_id(self.args_schema, name)}
-        return {**given, **ids, **call.injected}
+        whole = {**given, **ids, **call.injected}
+        absent = sorted(needed_of_program(self.args_schema) - whole.keys()) if hidden and call.by_model else []
+        if absent:
+            raise ConfigError(
+                f"the tool {self.name!r} needs {', '.join(map(repr, absent))} of the program, beside the model's call: "
+                "tool.invoke(call, injected={...})"
+            )
+        return whole
 
     def _check_known(self, given: Mapping[str, Any], known: Collection[str] | None) -> None:
         """Refuse what a model made up, which a schema of the user's own would drop."""

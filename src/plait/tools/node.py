@@ -8,12 +8,13 @@ from typing import Any, ClassVar, cast
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from plait.concurrency import DEFAULT_CONCURRENCY, agather, gather
-from plait.errors import ChainError, ToolException
+from plait.errors import ChainError, ConfigError, ToolException
 from plait.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from plait.redaction import masked
 from plait.runnables.serializable import RunnableSerializable
 from plait.runnables.stages import at
 from plait.runs import Scope
+from plait.tools.arguments import injected_in
 from plait.tools.base import BaseTool, Handler
 from plait.tools.functions import tool as made_tool
 
@@ -67,6 +68,7 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
             except ToolException as error:
                 return self._told(call, error)
 
+        self._check_injected(injected)
         permits = None if config is None else config.permits
         return gather(one, self._asked(input), DEFAULT_CONCURRENCY, permits)
 
@@ -81,8 +83,17 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
             except ToolException as error:
                 return self._told(call, error)
 
+        self._check_injected(injected)
         permits = None if config is None else config.permits
         return await agather(one, self._asked(input), DEFAULT_CONCURRENCY, permits)
+
+    def _check_injected(self, injected: Mapping[str, Any] | None) -> None:
+        """Refuse names that no tool takes: the model could not mend what the program has misspelt."""
+        known = {name for each in self._by_name.values() for name in _hidden_in(each)}
+        strange = sorted((injected or {}).keys() - known)
+        if strange:
+            there = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"no tool has an injected argument {', '.join(map(repr, strange))}; there are: {there}")
 
     def _asked(self, input: Any) -> list[Any]:
         message = _last(input)
@@ -126,9 +137,9 @@ def _last(input: Any) -> Any:
 
 def _for(tool: BaseTool, injected: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Of the values that the program gives, those that this tool takes."""
-    from plait.tools.arguments import injected_in
+    taken = _hidden_in(tool) if injected else set[str]()
+    return {name: value for name, value in (injected or {}).items() if name in taken} or None
 
-    if not injected or isinstance(tool.args_schema, dict):
-        return None
-    taken = injected_in(tool.args_schema)
-    return {name: value for name, value in injected.items() if name in taken}
+
+def _hidden_in(tool: BaseTool) -> set[str]:
+    return set() if isinstance(tool.args_schema, Mapping) else injected_in(tool.args_schema)
