@@ -690,3 +690,23 @@ def test_law_checker_passes_on_chains_that_restart() -> None:
     step = RunnableGenerator(flaky, resets=True)
     check_runnable(step | ANY_CHUNK, ["abc", "xyz"])
     check_runnable(RunnableParallel(a=step | ANY_CHUNK, b=RunnablePassthrough()) | RunnablePick("a"), ["abc", "xyz"])
+
+
+def test_a_fan_out_after_a_fan_out_that_begins_anew() -> None:
+    """The branches that end at a reset, to begin anew, do not end the branches before them: all that follows comes."""
+    left = 1
+
+    def letters(chunks: Iterator[str]) -> Iterator[str]:
+        nonlocal left
+        for index, letter in enumerate("".join(chunks)):
+            if left and index == 1:
+                left -= 1
+                raise TimeoutError
+            yield letter
+
+    unsteady = RunnableGenerator(letters).with_retry(wait_exponential_jitter=False, mid_stream="restart")
+    chain = RunnableParallel(k=unsteady, l=RunnablePassthrough()).pick("k") | RunnableParallel(
+        m=RunnablePassthrough(), n=RunnablePassthrough()
+    )
+
+    assert merge_all(chain.stream("abc")) == {"m": "abc", "n": "abc"}

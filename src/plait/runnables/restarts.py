@@ -8,11 +8,12 @@ on what follows. So a chain in which no step resets holds nothing of this.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from plait.concurrency import aclose_all, close_all
 from plait.merging import Restarted, StreamReset, merge_all
 from plait.runnables.stages import Placed, Stage
+from plait.stopping import Stop, stopping
 
 __all__ = ["areplayed", "arestarting", "replayed", "restartable", "restarting"]
 
@@ -23,25 +24,57 @@ def restartable(stages: Iterable[Placed], steps: Sequence[Any], wrap: Callable[[
     return [(wrap(stage) if position > first else stage, position) for stage, position in stages]
 
 
+_END: Final[Any] = object()
+
+
 class _Attempts:
     """A stream that may begin again, as one stream for each time that it does, of which the last may have ended."""
 
-    __slots__ = ("chunks", "first", "reset")
+    __slots__ = ("chunks", "first", "heeded", "reset", "stop")
 
     def __init__(self, chunks: Any) -> None:
         self.chunks = chunks
+        self.heeded: Stop | None = None  # what may end the work of whoever reads
+        self.stop: Stop | None = None  # what then ends that of the source
         self.first: tuple[Any, ...] = ()
         self.reset: StreamReset | None = None  # what has been read, and not yet been given on
 
     def attempt(self) -> Iterator[Any]:
         for chunk in self.first:
             yield chunk
-        for chunk in self.chunks:
-            if type(chunk) is StreamReset:
-                raise self.restart(chunk)
-            yield chunk
+        try:
+            while (chunk := self.pulled()) is not _END:
+                if type(chunk) is StreamReset:
+                    raise self.restart(chunk)
+                yield chunk
+        finally:
+            self.heed(None)
 
-    async def aattempt(self) -> AsyncGenerator[Any, None]:
+    def pulled(self) -> Any:
+        """The next chunk. The source ends with whoever reads, but not when that one ends to begin anew."""
+        outer = stopping.get()
+        if outer is not self.heeded:
+            self.heed(outer)
+        if outer is None:
+            return next(self.chunks, _END)
+        stopping.set(self.stop)
+        try:
+            return next(self.chunks, _END)
+        finally:
+            stopping.set(outer)
+
+    def heed(self, outer: Stop | None) -> None:
+        if self.heeded is not None:
+            self.heeded.remove(self.forward)
+        self.heeded, self.stop = outer, None if outer is None else Stop()
+        if outer is not None:
+            outer.add(self.forward)
+
+    def forward(self) -> None:
+        if self.reset is None and self.stop is not None:
+            self.stop.set("whoever reads this stream was ended")
+
+    async def aattempt(self) -> AsyncGenerator[Any, None]:  # twin: a task is cancelled, where a thread is told to stop
         for chunk in self.first:
             yield chunk
         async for chunk in self.chunks:
