@@ -27,7 +27,7 @@ from plait.errors import ConfigError, StoreError
 from plait.retrievers.base import BaseRetriever
 from plait.stopping import check_stopped
 from plait.vectorstores.filters import parsed
-from plait.vectorstores.rows import Filter
+from plait.vectorstores.rows import SCALARS, Filter
 from plait.vectorstores.similarity import Vector, check_number, check_vector, maximal_marginal_relevance
 
 __all__ = ["Hit", "SearchType", "VectorStore", "VectorStoreRetriever", "check_search_type", "portions"]
@@ -538,16 +538,13 @@ def _metadatas(metadatas: list[Any]) -> list[Mapping[str, Any]]:
     return [each or {} for each in metadatas]
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
 def _check_metadata(metadata: Mapping[Any, Any]) -> None:
     """Raise StoreError for what no document can have, before anything of the call is kept."""
     key = next((key for key in metadata if not isinstance(key, str)), None)
     if key is not None:
         raise StoreError(f"a key of metadata must be a text, got {key!r:.80}")
     for name, value in metadata.items():
-        if type(value) not in _SCALARS:
+        if type(value) not in SCALARS:
             _check_copied(name, value)
 
 

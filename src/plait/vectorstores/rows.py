@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from plait.documents import Document
 from plait.errors import StoreError
 from plait.vectorstores.filters import keys_of, parsed, passes
 
-__all__ = ["Filter", "Rows", "refuse_unknown"]
+__all__ = ["SCALARS", "Filter", "Rows", "copied", "refuse_unknown"]
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
 """A dict, as ``plait.vectorstores.filters`` says; or, for stores in memory, a function of a document."""
+
+
+SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+"""What need not be copied."""
+
+
+def copied(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which nothing is shared that could be changed; most metadata is flat, and then this is cheap."""
+    held = dict(metadata)
+    return held if all(type(value) in SCALARS for value in held.values()) else deepcopy(held)
 
 
 class Rows:
@@ -37,13 +47,13 @@ class Rows:
         start = len(self.ids)
         self.ids += ids
         self.texts += texts
-        self.metadatas += [deepcopy(dict(metadata)) if metadata else {} for metadata in metadatas]
+        self.metadatas += [copied(metadata) for metadata in metadatas]
         self.places.update(zip(ids, range(start, len(self.ids)), strict=True))
 
     def replace(self, place: int, text: str, metadata: Mapping[str, Any]) -> None:
         """Put another document at a place, under the same id."""
         self.texts[place] = text
-        self.metadatas[place] = deepcopy(dict(metadata))
+        self.metadatas[place] = copied(metadata)
 
     def keep(self, places: Sequence[int]) -> None:
         """Drop all but these, which move up."""
@@ -54,10 +64,7 @@ class Rows:
 
     def document(self, place: int) -> Document:
         """The document at a place, as an object of the caller's own."""
-        metadata = self.metadatas[place]
-        return Document(
-            page_content=self.texts[place], metadata=deepcopy(metadata) if metadata else {}, id=self.ids[place]
-        )
+        return Document(page_content=self.texts[place], metadata=copied(self.metadatas[place]), id=self.ids[place])
 
     def passing(self, filter: Filter) -> list[int]:
         """The places of the documents that pass; raises StoreError for a filter that no document could pass."""
