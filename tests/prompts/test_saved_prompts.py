@@ -389,7 +389,7 @@ def test_what_may_not_stand_in_a_file_is_named(tmp_path: Path, config: Any, says
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("p.json", '{"template": "a",}', "p.json: no JSON, in line 1, column 18"),
+        ("p.json", '{"template": "a",}', r"p.json: no JSON, in line 1, column 1[78]"),
         ("p.json", '{"template": "a", "template": "b"}', "the key 'template' stands there twice"),
         ("p.json", '{"partial_variables": {"a": NaN}}', "NaN is no number of JSON"),
         ("p.json", '{"a": ' * 100_000, "nested too deep"),

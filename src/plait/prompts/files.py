@@ -121,7 +121,8 @@ def beside(folder: Path | None, name: object, where: str) -> Path:
     root = folder.resolve()
     path = root / name
     with suppress(OSError, RuntimeError):  # a ring of links is the latter
-        if path.resolve() == path and path.is_relative_to(root):
+        ring = any(part.is_symlink() for part in (path, *path.parents))  # which resolve leaves as it is, from 3.13 on
+        if not ring and path.resolve() == path and path.is_relative_to(root):
             return path
     raise LoadError(f"{where}: {name!r} leads to a symbolic link, and none is followed: name the file itself")
 
