@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from plait.chat_history import BaseChatMessageHistory, PostgresChatMessageHistory, SQLiteChatMessageHistory
@@ -25,12 +26,15 @@ pytestmark = [
 
 PROGRAM = Path(__file__).with_name("killed.py")
 SECONDS = 60.0  # for a program to start and to write its first run
+NAME = "killed while it writes"
+# Of the program as a client of a PostgreSQL server: each COMMIT takes 10 ms, so that many a kill comes in the middle of one.
+CLIENT = {"PGAPPNAME": NAME, "PGOPTIONS": "-c commit_delay=10000 -c commit_siblings=0"}
 
 
 def killed_while_writing(kind: str, place: str, table: str, first: int, chance: random.Random) -> int:
     """Start the program, kill it at a random moment after it has written something; the last run that it has told of."""
     command = [sys.executable, str(PROGRAM), kind, place, table, str(first)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **CLIENT}) as program:
         assert program.stdout is not None
         told = [program.stdout.readline()]
         killer = threading.Timer(chance.uniform(0, 0.05), program.send_signal, [signal.SIGKILL])
@@ -51,10 +55,21 @@ def runs(history: BaseChatMessageHistory) -> list[int]:
     return [int(asked.text) for asked, _ in pairs]
 
 
+def wait_for_its_end(place: str) -> None:
+    """Until the server has done what the dead program had asked of it: a COMMIT that was sent is a commit, a bit later."""
+    with psycopg.connect(place, autocommit=True) as connection:
+        until = time.monotonic() + SECONDS
+        while connection.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = %s", (NAME,)).fetchone():
+            assert time.monotonic() < until, "the server still works for a client that is dead"
+            time.sleep(0.001)
+
+
 def survive(kind: str, place: str, table: str, history: BaseChatMessageHistory, rounds: int) -> None:
     chance, first = random.Random(rounds), 0
     for _ in range(rounds):
         last = killed_while_writing(kind, place, table, first, chance)
+        if kind == "postgres":
+            wait_for_its_end(place)
         kept = runs(history)
         assert kept == list(range(len(kept)))  # in order, none missing, none twice
         assert len(kept) - 1 in (last, last + 1)  # one may have been committed that it could not tell of
