@@ -15,7 +15,8 @@ from plait import Runnable, RunnableConfig, RunnableLambda, current_config
 from plait.deadlines import left
 from plait.errors import ConfigError, DeadlineError, PlaitError
 from plait.runs import current
-from plait.stopping import check_stopped, sleep
+from plait.stopping import asleep, check_stopped, sleep
+from plait.testing import VirtualClock
 
 LONG = 60.0  # seconds that nobody has to wait unless something is wrong
 SOON = 0.05
@@ -28,7 +29,7 @@ def _hang(value: Any) -> Any:
 
 
 async def _ahang(value: Any) -> Any:
-    await asyncio.sleep(LONG)
+    await asleep(LONG)
     return value
 
 
@@ -99,7 +100,8 @@ def test_call_that_is_too_slow_is_ended(run: Any, chain: Any) -> None:
 
 def test_error_names_the_step(run: Any) -> None:
     """N5: the error says which step was at work, and that it is one of ours."""
-    with pytest.raises(DeadlineError, match="it was in 'slow', step 2 of 3 of 'RunnableSequence'") as caught:
+    named = pytest.raises(DeadlineError, match="it was in 'slow', step 2 of 3 of 'RunnableSequence'")
+    with VirtualClock(), named as caught:  # under which no other step takes time, however busy the machine is
         run(plus | slow | plus, 1, {"timeout": SOON})
 
     assert isinstance(caught.value, PlaitError)
@@ -108,7 +110,8 @@ def test_error_names_the_step(run: Any) -> None:
 
 def test_error_names_the_branch(run: Any) -> None:
     """Of steps that run side by side one that was at work is named, in threads and in tasks."""
-    with pytest.raises(DeadlineError, match="it was in 'slow', step 2 of 2 of 'RunnableSequence'") as caught:
+    named = pytest.raises(DeadlineError, match="it was in 'slow', step 2 of 2 of 'RunnableSequence'")
+    with VirtualClock(), named as caught:
         run(plus | {"a": plus | slow, "b": plus}, 1, {"timeout": SOON})
 
     assert "in 'RunnableParallel<a,b>', step 2 of 2" in "".join(caught.value.__notes__)
