@@ -68,7 +68,7 @@ $(VENV)/.weights: $(VENV)/.made $(CONSTRAINTS)
 # --- more tests
 
 test-slow: $(VENV)/.test
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 test-soak: $(VENV)/.test
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak $(ARGS)
