@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from typing_extensions import TypedDict
 
 from plait.errors import ConfigError, OutputParserException
 from plait.language_models import BaseChatModel, SimpleChatModel
+from plait.language_models.structure import structure_of
+from plait.language_models.structured import StructuredAnswer
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage
 from plait.outputs import ChatGenerationChunk
 from plait.testing import FakeListChatModel, FakeMessagesListChatModel
@@ -331,6 +333,45 @@ def test_can_be_pickled() -> None:
     structured = pickle.loads(pickle.dumps(calls(TOM).with_structured_output(SCHEMA)))
 
     assert structured.invoke("x") == TOM
+
+
+@pytest.mark.parametrize("schema", [Pet, PetData, PetDict, SCHEMA])
+def test_can_be_pickled_after_use(schema: Any) -> None:
+    """What the step has made for itself does not stand in the way."""
+    structured = calls(TOM, getattr(schema, "__name__", "Pet")).with_structured_output(schema)
+    value = structured.invoke("x")
+
+    assert pickle.loads(pickle.dumps(structured)).invoke("x") == value
+
+
+class Counted(BaseModel):
+    """Counts the items that are looked at."""
+
+    seen: ClassVar[int] = 0
+    items: list[list[str]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count(cls, data: Any) -> Any:
+        Counted.seen += sum(map(len, data.get("items", ())))
+        return data
+
+
+def looked_at(count: int, *, as_call: bool) -> int:
+    Counted.seen = 0
+    text = json.dumps({"items": [["ab"] * 50] * count})
+    structure = structure_of(Counted)._replace(name="Pet")
+    answer = StructuredAnswer(structure=structure, by_tool=as_call)
+    model = Pieces(pieces=[text[at : at + 4] for at in range(0, len(text), 4)], as_call=as_call)
+    for _ in (model | answer).stream("x"):
+        pass
+    return Counted.seen
+
+
+@pytest.mark.parametrize("as_call", [False, True])
+def test_a_stream_of_objects_costs_linear_work(as_call: bool) -> None:
+    """Four times the items are looked at about four times as often, though each object is made of all there are."""
+    assert looked_at(200, as_call=as_call) < 5 * looked_at(50, as_call=as_call)
 
 
 def test_schemas_tell_the_class() -> None:

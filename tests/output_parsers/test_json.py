@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 from typing_extensions import TypedDict
 
 from plait.errors import EmptyStreamError, OutputParserException
@@ -68,6 +68,32 @@ async def test_a_stream_of_objects_gives_those_that_are_valid() -> None:
     assert len(values) > 2
     assert values[-1] == Person(name="Anna", ages=[1, 23])
     assert all(isinstance(value, Person) for value in values)
+
+
+def looked_at(count: int) -> int:
+    """The items that are validated in a stream of so many."""
+    seen = 0
+
+    class Counted(BaseModel):
+        items: list[str] = []
+
+        @model_validator(mode="before")
+        @classmethod
+        def _count(cls, data: Any) -> Any:
+            nonlocal seen
+            seen += len(data.get("items", ()))
+            return data
+
+    for _ in PydanticOutputParser(pydantic_object=Counted).transform(
+        iter(cut(json.dumps({"items": ["ab"] * count}), 4))
+    ):
+        pass
+    return seen
+
+
+def test_a_stream_of_objects_costs_linear_work() -> None:
+    """Four times the items are looked at about four times as often, though each object is made of all there are."""
+    assert looked_at(20_000) < 5 * looked_at(5_000)
 
 
 @given(st.lists(st.integers(0, len(TEXT)), max_size=8))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,11 @@ class Add(BaseModel):
 
 class Search(BaseModel):
     query: str
+
+
+class Choice(BaseModel):
+    one: str
+    two: Literal["ab", ""] = ""
 
 
 CALLS = [
@@ -97,6 +102,29 @@ def test_calls_may_come_in_turns(order: list[int]) -> None:
     first = [piece("", 0, "Add", "1"), piece("", 1, "Search", "2")]
     chunks = [*first, *(piece(next(parts[index]), index) for index in order)]
     assert merge_all(PydanticToolsParser(tools=[Add, Search]).transform(iter(chunks))) == [Add(a=1), Search(query="x")]
+
+
+def test_a_call_keeps_its_value_while_another_is_not_valid() -> None:
+    """The first call stays the first, and what was given does not go away while more of it comes."""
+    parser = PydanticToolsParser(tools=[Choice, Search])
+    chunks = [
+        piece('{"one": "a"', 0, "Choice", "1"),
+        piece('{"query": "w"}', 1, "Search", "2"),
+        piece(', "two": "a', 0),
+        piece('b"}', 0),
+    ]
+    assert [*parser.transform(iter(chunks))] == [
+        [Choice(one="a")],
+        [Choice(one="a"), Search(query="w")],
+        [Choice(one="a", two="ab"), Search(query="w")],
+    ]
+
+
+def test_the_first_call_alone_is_looked_at() -> None:
+    """With first_tool_only a second call is not shown in place of the first, which is not valid yet."""
+    parser = PydanticToolsParser(tools=[Search, Add], first_tool_only=True)
+    chunks = [piece("{", 0, "Search", "1"), piece('{"a": 1}', 1, "Add", "2"), piece('"query": "w"}', 0)]
+    assert [*parser.transform(iter(chunks))] == [Search(query="w")]
 
 
 def test_a_new_id_under_an_index_is_a_new_call() -> None:

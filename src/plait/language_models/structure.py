@@ -6,7 +6,8 @@ Pure. What a model says is checked against the whole of it: the class, or the sc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -31,17 +32,13 @@ class Structure(NamedTuple):
     schema: dict[str, Any]
     kind: Any = None
 
-    def value(self, data: Any) -> Any:
-        """The value that JSON data stands for; raises ``ValueError``, which says where it is wrong."""
-        if self.kind is None:
-            found = fault(data, self.schema)
-            if found:
-                raise ValueError(found)
-            return data
-        try:
-            return _validated(self.kind, data)
-        except ValidationError as error:
-            raise ValueError(_told(error)) from None
+    @property
+    def reader(self) -> Callable[[Any], Any]:
+        """What gives the value that JSON data stands for, or raises ``ValueError``, which says where it is wrong.
+
+        Worth keeping: to understand a dataclass takes a while.
+        """
+        return partial(_checked_by, self.schema) if self.kind is None else partial(_made_by, _validator(self.kind))
 
     @property
     def as_tool(self) -> dict[str, Any]:
@@ -76,8 +73,23 @@ _UNKNOWN_TO_OPENAI: Final = frozenset(
 )
 
 
-def _validated(kind: Any, data: Any) -> Any:
-    return kind.model_validate(data) if issubclass(kind, BaseModel) else TypeAdapter(kind).validate_python(data)
+def _checked_by(schema: dict[str, Any], data: Any) -> Any:
+    found = fault(data, schema)
+    if found:
+        raise ValueError(found)
+    return data
+
+
+def _validator(kind: Any) -> Callable[[Any], Any]:
+    is_model = issubclass(kind, BaseModel)
+    return cast("Callable[[Any], Any]", kind.model_validate if is_model else TypeAdapter(kind).validate_python)
+
+
+def _made_by(validate: Callable[[Any], Any], data: Any) -> Any:
+    try:
+        return validate(data)
+    except ValidationError as error:
+        raise ValueError(_told(error)) from None
 
 
 def _told(error: ValidationError) -> str:

@@ -1,8 +1,12 @@
 """The step after a model that was asked for a structure: it reads it, while it grows and when it is whole."""
 
+# An answer and its step are one unit.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import ConfigDict, SkipValidation
@@ -13,6 +17,7 @@ from plait.language_models.structure import Structure
 from plait.merging import merge_all, snapshot
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 from plait.output_parsers import BaseGenerationOutputParser
+from plait.output_parsers.cumulative import Purse
 from plait.outputs import ChatGeneration, Generation
 from plait.partial_json import NOTHING, JsonError, JsonInText, JsonReader, read_json_in_text
 from plait.redaction import glimpse
@@ -43,7 +48,7 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
     gives a dict of ``raw``, which streams, ``parsed`` and ``parsing_error``, which come at the end.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
 
     structure: SkipValidation[Structure]
     by_tool: bool = False
@@ -51,6 +56,10 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
     include_raw: bool = False
 
     _inline: ClassVar[bool] = True
+
+    @cached_property
+    def _value(self) -> Callable[[Any], Any]:
+        return self.structure.reader
 
     @property
     def OutputType(self) -> Any:
@@ -65,13 +74,28 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
     def read(self, message: BaseMessage) -> Any:
         """What is given for a whole message."""
         if not self.include_raw:
-            return read_structure(self.structure, message, self.by_tool)
+            return self._read(message)
         parsed = error = None
         try:
-            parsed = read_structure(self.structure, message, self.by_tool)
+            parsed = self._read(message)
         except OutputParserException as caught:
             error = caught
         return {"raw": message, "parsed": parsed, "parsing_error": error}
+
+    def _read(self, message: BaseMessage) -> Any:
+        """The value that an answer holds; raises ``OutputParserException`` with what was expected and what came."""
+        name, refusal = self.structure.name, _refusal(message)
+        if refusal:
+            raise OutputParserException(f"the model refused to give a {name}: {refusal}", llm_output=message.text)
+        text = message.text
+        try:
+            if not self.by_tool:
+                return self._value(_data_of_text(message))
+            text, data = _arguments(name, message)
+            return self._value(data)
+        except ValueError as error:
+            why = "; ".join([f"the model's answer is no {name}: {error}", *_reasons(message)])
+            raise OutputParserException(why, llm_output=text) from error
 
     def _readable(self, chunk: Any) -> Any:
         if isinstance(chunk, str | BaseMessage):
@@ -105,6 +129,8 @@ class _Growing:
     def __init__(self, answer: StructuredAnswer) -> None:
         self._answer = answer
         self._source: _Text | _Call | None = _Call(answer.structure.name) if answer.by_tool else _Text()
+        self._size = 0
+        self._purse = Purse()
         self._given: Any = NOTHING
 
     def feed(self, chunk: Any) -> Iterator[Any]:
@@ -115,17 +141,29 @@ class _Growing:
             yield value
 
     def _partial(self, chunk: Any) -> Any:
+        if self._source is None:
+            return NOTHING
         try:
-            data = NOTHING if self._source is None else self._source.feed(chunk)
+            size = self._source.feed(chunk)
         except JsonError:  # the end says what is wrong with the whole
-            self._source, data = None, NOTHING
+            self._source = None
+            return NOTHING
+        return self._seen(self._source) if self._answer.structure.kind is None else self._valid(self._source, size)
+
+    def _seen(self, source: _Text | _Call) -> Any:
+        data = source.take()
+        return snapshot(cast("dict[str, Any]", data)) if isinstance(data, dict) else NOTHING
+
+    def _valid(self, source: _Text | _Call, size: int) -> Any:
+        """An object of the class, which is made of all that there is, if there is something new that is worth it."""
+        self._size += size
+        self._purse.earn(size)
+        data = source.take() if self._purse.affords(self._size) else NOTHING
         if not isinstance(data, dict):
             return NOTHING
-        return snapshot(cast("dict[str, Any]", data)) if self._answer.structure.kind is None else self._valid(data)
-
-    def _valid(self, data: Any) -> Any:
+        self._purse.pay(self._size)
         try:
-            return self._answer.structure.value(data)
+            return self._answer._value(data)
         except ValueError:
             return NOTHING
 
@@ -144,8 +182,13 @@ class _Text:
     def __init__(self) -> None:
         self._reader = JsonInText()
 
-    def feed(self, chunk: Any) -> Any:
-        self._reader.feed(chunk if isinstance(chunk, str) else chunk.text)
+    def feed(self, chunk: Any) -> int:
+        """Read on; gives how many characters there were."""
+        text = chunk if isinstance(chunk, str) else chunk.text
+        self._reader.feed(text)
+        return len(text)
+
+    def take(self) -> Any:
         return self._reader.take()
 
 
@@ -157,12 +200,19 @@ class _Call:
         self._reader = JsonReader()
         self._place: tuple[Any, Any] | None = None
 
-    def feed(self, chunk: Any) -> Any:
+    def feed(self, chunk: Any) -> int:
+        """Read on; gives how many characters there were."""
+        size = 0
         for piece in chunk.tool_call_chunks if isinstance(chunk, AIMessageChunk) else ():
             if self._place is None and piece.get("name") == self._name:
                 self._place = piece.get("index"), piece.get("id")
             if self._place is not None and self._is_mine(piece, *self._place):
-                self._reader.feed(piece.get("args") or "")
+                args = piece.get("args") or ""
+                self._reader.feed(args)
+                size += len(args)
+        return size
+
+    def take(self) -> Any:
         return self._reader.take()
 
     def _is_mine(self, piece: Any, index: Any, id: Any) -> bool:
@@ -170,22 +220,6 @@ class _Call:
 
 
 # ------------------------------------------------------------------------------------------------------------ decisions
-
-
-def read_structure(structure: Structure, message: BaseMessage, by_tool: bool) -> Any:
-    """The value that an answer holds; raises ``OutputParserException`` with what was expected and what came."""
-    refusal = _refusal(message)
-    if refusal:
-        raise OutputParserException(f"the model refused to give a {structure.name}: {refusal}", llm_output=message.text)
-    text = message.text
-    try:
-        if not by_tool:
-            return structure.value(_data_of_text(message))
-        text, data = _arguments(structure.name, message)
-        return structure.value(data)
-    except ValueError as error:
-        why = "; ".join([f"the model's answer is no {structure.name}: {error}", *_reasons(message)])
-        raise OutputParserException(why, llm_output=text) from error
 
 
 def _data_of_text(message: BaseMessage) -> Any:

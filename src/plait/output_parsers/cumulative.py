@@ -12,13 +12,36 @@ from plait.output_parsers.base import BaseGenerationOutputParser, BaseOutputPars
 from plait.partial_json import NOTHING
 from plait.runs import Scope
 
-__all__ = ["BaseCumulativeTransformOutputParser", "IncrementalParser", "Reading"]
+__all__ = ["BaseCumulativeTransformOutputParser", "IncrementalParser", "Purse", "Reading"]
 
 T = TypeVar("T")
 
-# Characters that each chunk lets a parser look at once more, where a look takes all of what there is so far: so a short
-# answer is looked at with every chunk, and a long one as often as linear time allows.
-CREDIT: Final = 1024
+_AT_FIRST: Final = 524_288
+_PER_CHUNK: Final = 256
+
+
+class Purse:
+    """Characters that may be looked at once more, where a look takes all of an answer so far.
+
+    So a short answer is looked at with every chunk, and a long one as often as linear time allows.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = _AT_FIRST
+
+    def earn(self, size: int) -> None:
+        """A chunk of that many characters has come."""
+        self._left += _PER_CHUNK + size
+
+    def affords(self, cost: int) -> bool:
+        """Whether so many can be looked at now."""
+        return cost <= self._left
+
+    def pay(self, cost: int) -> None:
+        """So many were looked at."""
+        self._left -= cost
 
 
 class BaseCumulativeTransformOutputParser(BaseOutputParser[T]):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from pydantic import ConfigDict, SkipValidation, TypeAdapter, ValidationError
 
 from plait.output_parsers.base import BaseOutputParser
-from plait.output_parsers.cumulative import CREDIT, IncrementalParser
+from plait.output_parsers.cumulative import IncrementalParser, Purse
 from plait.output_parsers.faults import excerpt, refused, told
 from plait.outputs import Generation
 from plait.partial_json import NOTHING, JsonError, JsonInText, read_json_in_text
@@ -83,14 +83,15 @@ class _JsonReading:
         self._parser = parser
         self._found = JsonInText()
         self._parts: list[str] = []
-        self._size = self._credit = 0
+        self._size = 0
+        self._purse = Purse()
         self._error: JsonError | None = None
 
     def read(self, chunk: Any) -> Any:
         text = self._parser._text(chunk)
         self._parts.append(text)
         self._size += len(text)
-        self._credit += CREDIT + len(text)
+        self._purse.earn(len(text))
         return NOTHING if self._error else self._value(text)
 
     def _value(self, text: str) -> Any:
@@ -100,10 +101,10 @@ class _JsonReading:
             self._error = error  # raised at the end, with the whole text
             return NOTHING
         cost = self._parser._cost(self._size)
-        value = self._found.take() if cost <= self._credit else NOTHING
+        value = self._found.take() if self._purse.affords(cost) else NOTHING
         if value is NOTHING:
             return NOTHING
-        self._credit -= cost
+        self._purse.pay(cost)
         return self._parser._made_early(value)
 
     def close(self) -> Any:

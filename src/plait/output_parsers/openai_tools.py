@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, SkipValidation, ValidationError
 
 from plait.errors import OutputParserException
 from plait.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
-from plait.output_parsers.cumulative import CREDIT, IncrementalParser
+from plait.output_parsers.cumulative import IncrementalParser, Purse
 from plait.output_parsers.faults import excerpt, refused, told
 from plait.outputs import ChatGeneration, Generation
 from plait.partial_json import NOTHING, JsonError, JsonReader
@@ -36,7 +37,8 @@ class _Call:
         self.size = 0
         self.parts: list[str] = []
         self.args: Any = {}
-        self.made: Any = NOTHING  # the value of the parser for it, as far as it is known
+        self.made: Any = NOTHING  # the value of the parser for it, as it was looked at last
+        self.is_new = True  # whether there is more than that
         self._reader = JsonReader()
         self._error: JsonError | None = None
 
@@ -100,18 +102,16 @@ class _Calls:
         self._parser = parser
         self._calls: list[_Call] = []
         self._latest: dict[int | str, _Call] = {}
-        self._credit = 0
+        self._purse = Purse()
         self._has_news = False
-        self._last: Any = NOTHING
+        self._is_other = False  # whether the value is another than the last that was given
 
     def read(self, chunk: Any) -> Any:
-        self._credit += CREDIT
         for name, args, id, index in self._parser._pieces(self._parser._message(chunk)):
-            self._credit += len(args or "")
+            self._purse.earn(len(args or ""))
             call = self._call(id, index)
             if call.feed(name, args, id):
-                call.made = NOTHING
-                self._has_news = True
+                call.is_new = self._has_news = True
         return self._value() if self._has_news else NOTHING
 
     def _call(self, id: str | None, index: int | str | None) -> _Call:
@@ -126,22 +126,26 @@ class _Calls:
 
     def _value(self) -> Any:
         cost = _PER_CALL * len(self._calls)
-        if cost > self._credit:
+        if not self._purse.affords(cost):
             return NOTHING
-        self._credit -= cost
-        seen = [made for call in self._calls if call.name and (made := self._made(call)) is not NOTHING]
-        value = self._parser._chosen(seen)
-        if value is None or value == []:
+        self._purse.pay(cost)
+        wanted = (call for call in self._calls if call.name and self._parser._wants(call))
+        seen = [self._made(call) for call in (islice(wanted, 1) if self._parser.first_tool_only else wanted)]
+        value = self._parser._chosen([made for made in seen if made is not NOTHING])
+        if not self._is_other:
             return NOTHING
-        self._has_news = False
-        value, self._last = value if value is not self._last else NOTHING, value
+        self._has_news = self._is_other = False
         return value
 
     def _made(self, call: _Call) -> Any:
+        """The value for a call: one that is not valid at the moment, or too dear to be looked at, keeps what it had."""
         cost = self._parser._cost(call.size)
-        if call.made is NOTHING and cost <= self._credit:
-            self._credit -= cost
-            call.made = self._parser._made_early(call)
+        if call.is_new and self._purse.affords(cost):
+            self._purse.pay(cost)
+            call.is_new = False
+            made = self._parser._made_early(call)
+            if made is not NOTHING and made is not call.made:
+                call.made, self._is_other = made, True
         return call.made
 
     def close(self) -> Any:
@@ -151,7 +155,7 @@ class _Calls:
 
     def _finished(self, call: _Call) -> Any:
         call.close()
-        return self._parser._made(call)
+        return self._parser._made(call) if self._parser._wants(call) else NOTHING
 
     def is_news(self, final: Any, last: Any) -> bool:
         return self._has_news or bool(final != last)
@@ -253,8 +257,12 @@ class JsonOutputToolsParser(IncrementalParser[Any]):
     def OutputType(self) -> Any:
         return Any
 
+    def _wants(self, call: _Call) -> bool:
+        """Whether the call is looked for."""
+        return True
+
     def _made(self, call: _Call) -> Any:
-        """The value for a call that is complete, or ``NOTHING`` if it is not looked for."""
+        """The value for a call that is complete."""
         given = {"type": call.name, "args": call.args}
         return {**given, "id": call.id} if self.return_id else given
 
@@ -284,9 +292,10 @@ class JsonOutputKeyToolsParser(JsonOutputToolsParser):
 
     key_name: str
 
+    def _wants(self, call: _Call) -> bool:
+        return call.name == self.key_name
+
     def _made(self, call: _Call) -> Any:
-        if call.name != self.key_name:
-            return NOTHING
         return super()._made(call) if self.return_id else call.args
 
 

@@ -10,7 +10,6 @@ from pydantic import ConfigDict
 
 from plait.errors import EmptyStreamError
 from plait.output_parsers.base import BaseOutputParser
-from plait.output_parsers.cumulative import CREDIT
 from plait.output_parsers.faults import excerpt, refused
 from plait.runs import Scope
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["XMLOutputParser"]
 
 _MAX_DEPTH: Final = 100
+_READ_AGAIN: Final = 1024  # bytes of an open tag that expat may read again from its beginning with each piece
 _START = re.compile(r"<(?=[A-Za-z_:?!])")
 
 
@@ -163,7 +163,7 @@ class _Reading:
         """Give expat a text, unless it is a small part of an open tag that expat would read again from its beginning."""
         self._held.append(text)
         self._held_size += len(text)
-        if final or self._open <= max(CREDIT, self._held_size):
+        if final or self._open <= max(_READ_AGAIN, self._held_size):
             text = "".join(self._held)
             self._held, self._held_size = [], 0
             self._parse(cast("XMLParserType", self._expat), text, final=final)
