@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from plait.caches import get_llm_cache as get_llm_cache
     from plait.caches import set_llm_cache as set_llm_cache
     from plait.callbacks import AsyncCallbackHandler as AsyncCallbackHandler
+    from plait.callbacks import AsyncCallbackManagerForChainRun as AsyncCallbackManagerForChainRun
+    from plait.callbacks import AsyncCallbackManagerForLLMRun as AsyncCallbackManagerForLLMRun
+    from plait.callbacks import AsyncCallbackManagerForRetrieverRun as AsyncCallbackManagerForRetrieverRun
+    from plait.callbacks import AsyncCallbackManagerForToolRun as AsyncCallbackManagerForToolRun
     from plait.callbacks import BaseCallbackHandler as BaseCallbackHandler
+    from plait.callbacks import CallbackManagerForChainRun as CallbackManagerForChainRun
+    from plait.callbacks import CallbackManagerForLLMRun as CallbackManagerForLLMRun
+    from plait.callbacks import CallbackManagerForRetrieverRun as CallbackManagerForRetrieverRun
+    from plait.callbacks import CallbackManagerForToolRun as CallbackManagerForToolRun
+    from plait.callbacks import Callbacks as Callbacks
+    from plait.callbacks import RunManager as RunManager
     from plait.callbacks import StdOutCallbackHandler as StdOutCallbackHandler
     from plait.callbacks import StreamingStdOutCallbackHandler as StreamingStdOutCallbackHandler
     from plait.callbacks import UsageMetadataCallbackHandler as UsageMetadataCallbackHandler
@@ -187,6 +197,8 @@ if TYPE_CHECKING:
     from plait.prompts import PromptTemplate as PromptTemplate
     from plait.prompts import StringPromptTemplate as StringPromptTemplate
     from plait.prompts import SystemMessagePromptTemplate as SystemMessagePromptTemplate
+    from plait.prompts import aformat_document as aformat_document
+    from plait.prompts import format_document as format_document
     from plait.prompts import load_prompt as load_prompt
     from plait.prompts import load_prompt_from_config as load_prompt_from_config
     from plait.providers import ConfigurableChatModel as ConfigurableChatModel
@@ -242,6 +254,7 @@ if TYPE_CHECKING:
     from plait.runnables import ensure_config as ensure_config
     from plait.runnables import merge_configs as merge_configs
     from plait.runnables import patch_config as patch_config
+    from plait.runnables import run_in_executor as run_in_executor
     from plait.stores import BaseStore as BaseStore
     from plait.stores import ByteStore as ByteStore
     from plait.stores import EncoderBackedStore as EncoderBackedStore
@@ -343,6 +356,10 @@ __all__ = [
     "AIMessagePromptTemplate",
     "AnyMessage",
     "AsyncCallbackHandler",
+    "AsyncCallbackManagerForChainRun",
+    "AsyncCallbackManagerForLLMRun",
+    "AsyncCallbackManagerForRetrieverRun",
+    "AsyncCallbackManagerForToolRun",
     "BM25Retriever",
     "BaseCache",
     "BaseCallbackHandler",
@@ -372,6 +389,11 @@ __all__ = [
     "ByteStore",
     "CacheBackedEmbeddings",
     "Call",
+    "CallbackManagerForChainRun",
+    "CallbackManagerForLLMRun",
+    "CallbackManagerForRetrieverRun",
+    "CallbackManagerForToolRun",
+    "Callbacks",
     "ChainError",
     "CharacterTextSplitter",
     "ChatAnthropic",
@@ -512,6 +534,7 @@ __all__ = [
     "RouterRunnable",
     "RunLog",
     "RunLogPatch",
+    "RunManager",
     "RunState",
     "Runnable",
     "RunnableAssign",
@@ -579,6 +602,7 @@ __all__ = [
     "acheck_tool",
     "add_usage",
     "adispatch_custom_event",
+    "aformat_document",
     "as_tool",
     "batches",
     "chain",
@@ -604,6 +628,7 @@ __all__ = [
     "dumps",
     "ensure_config",
     "filter_messages",
+    "format_document",
     "from_langchain",
     "get_buffer_string",
     "get_debug",
@@ -628,6 +653,7 @@ __all__ = [
     "patch_config",
     "render_text_description",
     "render_text_description_and_args",
+    "run_in_executor",
     "set_debug",
     "set_llm_cache",
     "to_langchain",
@@ -642,7 +668,17 @@ _MODULES: Final = {
     "plait.caches": ("BaseCache", "InMemoryCache", "SQLiteCache", "get_llm_cache", "set_llm_cache"),
     "plait.callbacks": (
         "AsyncCallbackHandler",
+        "AsyncCallbackManagerForChainRun",
+        "AsyncCallbackManagerForLLMRun",
+        "AsyncCallbackManagerForRetrieverRun",
+        "AsyncCallbackManagerForToolRun",
         "BaseCallbackHandler",
+        "CallbackManagerForChainRun",
+        "CallbackManagerForLLMRun",
+        "CallbackManagerForRetrieverRun",
+        "CallbackManagerForToolRun",
+        "Callbacks",
+        "RunManager",
         "StdOutCallbackHandler",
         "StreamingStdOutCallbackHandler",
         "UsageMetadataCallbackHandler",
@@ -822,6 +858,8 @@ _MODULES: Final = {
         "PromptTemplate",
         "StringPromptTemplate",
         "SystemMessagePromptTemplate",
+        "aformat_document",
+        "format_document",
         "load_prompt",
         "load_prompt_from_config",
     ),
@@ -879,6 +917,7 @@ _MODULES: Final = {
         "ensure_config",
         "merge_configs",
         "patch_config",
+        "run_in_executor",
     ),
     "plait.stores": (
         "BaseStore",

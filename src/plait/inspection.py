@@ -12,7 +12,7 @@ from functools import partial, partialmethod
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Literal, cast
 
-__all__ = ["Kind", "awaitable", "config_parameter", "kind_of", "name_of"]
+__all__ = ["Kind", "awaitable", "config_parameter", "kind_of", "name_of", "takes"]
 
 Kind = Literal["sync", "async", "gen", "agen"]
 
@@ -75,6 +75,12 @@ def _says_config(annotation: object) -> bool:
 def _named_parameters(function: FunctionType) -> tuple[str, ...]:
     code: CodeType = function.__code__
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def takes(func: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of that name."""
+    function = _function(func)
+    return function is not None and name in _named_parameters(function)
 
 
 def config_parameter(func: Any, *, named: bool = False) -> str | None:

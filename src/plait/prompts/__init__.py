@@ -15,6 +15,7 @@ from plait.prompts.chat import (
 )
 from plait.prompts.few_shot import ExampleSelector, FewShotChatMessagePromptTemplate, FewShotPromptTemplate
 from plait.prompts.loading import load_prompt, load_prompt_from_config
+from plait.prompts.of_documents import aformat_document, format_document
 from plait.prompts.string import PromptTemplate, StringPromptTemplate
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "PromptTemplate",
     "StringPromptTemplate",
     "SystemMessagePromptTemplate",
+    "aformat_document",
+    "format_document",
     "load_prompt",
     "load_prompt_from_config",
 ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
+from plait.callbacks.managers import managed
 from plait.concurrency import in_thread
 from plait.documents import Document
 from plait.errors import StoreError
@@ -21,7 +22,8 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
     """A Runnable that finds documents for a text; subclass it and write ``_get_relevant_documents``.
 
     The best document comes first. In async code the method runs in a thread, unless ``_aget_relevant_documents`` is
-    there, too. A retriever that gives something else than documents raises ``StoreError``.
+    there, too. A retriever that gives something else than documents raises ``StoreError``. Neither method needs the
+    parameter ``run_manager``.
     """
 
     _kind: ClassVar[str] = "retriever"
@@ -45,27 +47,27 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         self, query: str, *, run_manager: Any = None
     ) -> list[Document]:
         """The documents for a query, the best one first, without blocking the event loop."""
-        return await in_thread(self._get_relevant_documents, query, run_manager=run_manager)
+        return await in_thread(self._get_relevant_documents, query, **managed(self._get_relevant_documents))
 
     def _invoke(self, input: Any, config: Scope | None = None, **kwargs: Any) -> list[Document]:
-        query = self._query(input)
+        query, find = self._query(input), self._get_relevant_documents
         if config is None:
-            return self._documents(self._get_relevant_documents(query, run_manager=None, **kwargs))
+            return self._documents(find(query, **managed(find), **kwargs))
         before = current.get()
         current.set(config)  # what the retriever itself calls inherits it
         try:
-            return self._documents(self._get_relevant_documents(query, run_manager=None, **kwargs))
+            return self._documents(find(query, **managed(find), **kwargs))
         finally:
             current.set(before)
 
     async def _ainvoke(self, input: Any, config: Scope | None = None, **kwargs: Any) -> list[Document]:
-        query = self._query(input)
+        query, find = self._query(input), self._aget_relevant_documents
         if config is None:
-            return self._documents(await self._aget_relevant_documents(query, run_manager=None, **kwargs))
+            return self._documents(await find(query, **managed(find), **kwargs))
         before = current.get()
         current.set(config)  # what the retriever itself calls inherits it
         try:
-            return self._documents(await self._aget_relevant_documents(query, run_manager=None, **kwargs))
+            return self._documents(await find(query, **managed(find), **kwargs))
         finally:
             current.set(before)
 

@@ -24,7 +24,14 @@ from plait.runnables.base import (
     RunnableWithFallbacks,
     coerce_to_runnable,
 )
-from plait.runnables.config import RunnableConfig, current_config, ensure_config, merge_configs, patch_config
+from plait.runnables.config import (
+    RunnableConfig,
+    current_config,
+    ensure_config,
+    merge_configs,
+    patch_config,
+    run_in_executor,
+)
 from plait.runnables.configuring import (
     ConfigurableField,
     ConfigurableFieldMultiOption,
@@ -66,6 +73,7 @@ __all__ = [
     "ensure_config",
     "merge_configs",
     "patch_config",
+    "run_in_executor",
 ]
 
 
@@ -74,4 +82,8 @@ def __getattr__(name: str) -> Any:
         from plait.runnables.serializable import RunnableSerializable
 
         return RunnableSerializable
+    if name == "RunnableWithMessageHistory":  # known here, but it needs messages and stands above
+        from importlib import import_module
+
+        return import_module("plait.runnables.history").RunnableWithMessageHistory
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

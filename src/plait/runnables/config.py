@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypedDict, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypedDict, TypeVar, cast
 
-from plait.concurrency import Permits
+from plait.concurrency import Permits, in_thread
 from plait.deadlines import earlier
 from plait.errors import ConfigError
 from plait.runs import DEFAULTS, OWN, HandedConfig, Scope, current, hand_out
 from plait.watching.handlers import listener_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = [
     "RunnableConfig",
@@ -21,8 +26,13 @@ __all__ = [
     "enter",
     "merge_configs",
     "patch_config",
+    "run_in_executor",
     "with_defaults",
 ]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class RunnableConfig(TypedDict, total=False):
@@ -264,3 +274,20 @@ def patch_config(config: RunnableConfig | None, **changes: Any) -> RunnableConfi
 def current_config() -> RunnableConfig:
     """The config in force where this is called: that of the run around it, or the defaults outside of any."""
     return ensure_config()
+
+
+async def run_in_executor(
+    executor_or_config: Executor | RunnableConfig | None, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """``func(*args, **kwargs)`` in a thread: of this executor if one is given, else of plait's own.
+
+    The function finds the config in force. Known from elsewhere, for async methods of components that can only block.
+    """
+    call = partial(func, *args, **kwargs)
+    if not hasattr(executor_or_config, "submit"):
+        return await in_thread(call)
+    import asyncio
+
+    return await asyncio.get_running_loop().run_in_executor(
+        cast("Executor", executor_or_config), copy_context().run, call
+    )

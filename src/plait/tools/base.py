@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypeGua
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from plait.callbacks.managers import managed
 from plait.concurrency import in_thread
 from plait.errors import ChainError, ConfigError, ToolException, ToolInputError
 from plait.inspection import config_parameter
@@ -99,7 +100,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
 
     async def _arun(self, *args: Any, **kwargs: Any) -> Any:  # twin: a sync tool has a thread
         """Do it without blocking the event loop."""
-        return await in_thread(self._run, *args, **kwargs)
+        return await in_thread(self._run, *args, **{**managed(self._run), **kwargs})
 
     # ------------------------------------------------------------------------------------------------------------- schemas
 
@@ -198,7 +199,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
         before = current.get()
         current.set(config)  # what the tool itself calls inherits it
         try:
-            return self._answer(call, self._run(**self._arguments(call, config)))
+            return self._answer(call, self._run(**{**managed(self._run), **self._arguments(call, config)}))
         except ToolException as error:
             return self._handled(call, error)
         finally:
@@ -211,7 +212,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
         before = current.get()
         current.set(config)  # what the tool itself calls inherits it
         try:
-            return self._answer(call, await self._arun(**self._arguments(call, config)))
+            return self._answer(call, await self._arun(**{**managed(self._arun), **self._arguments(call, config)}))
         except ToolException as error:
             return self._handled(call, error)
         finally:
