@@ -6,6 +6,7 @@ import copy
 import json
 import operator
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -782,6 +783,57 @@ def test_trimming_asks_the_counter_seldom() -> None:
     trimmed = trim_messages(["x"] * 1000, max_tokens=300, token_counter=lambda m: asked.append(len(m)) or len(m))
     assert len(trimmed) == 300
     assert len(asked) <= 12
+
+
+def words(message: BaseMessage) -> int:
+    """Counts one message."""
+    return len(message.text.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ({"max_tokens": 3}, ["f g"]),
+        ({"max_tokens": 4}, ["d e\n", "f g"]),
+        ({"max_tokens": 4, "allow_partial": False}, ["f g"]),
+        ({"max_tokens": 4, "strategy": "first"}, ["a b", "c\n"]),
+        ({"max_tokens": 3, "text_splitter": lambda text: re.findall(r"\S+\s*", text)}, ["e\n", "f g"]),
+        ({"max_tokens": 1}, []),
+        ({"max_tokens": 9}, ["a b", "c\nd e\n", "f g"]),
+        ({"max_tokens": 4, "start_on": "human"}, ["f g"]),
+    ],
+)
+def test_trimming_keeps_a_part_where_that_is_allowed(options: Any, texts: list[str]) -> None:
+    """Of the message that is cut off stay the lines, or other pieces, for which there is room."""
+    conversation = [HumanMessage("a b"), AIMessage("c\nd e\n"), HumanMessage("f g")]
+
+    trimmed = trim_messages(conversation, token_counter=words, **{"allow_partial": True, **options})
+
+    assert [message.text for message in trimmed] == texts
+
+
+def test_trimming_keeps_blocks_and_leaves_the_message_as_it_is() -> None:
+    """A message of blocks loses blocks; the one that was given has all of them."""
+    blocks = [{"type": "text", "text": "a b"}, {"type": "text", "text": "c"}]
+    given = HumanMessage(blocks)  # type: ignore[arg-type]
+
+    assert trim_messages([given], max_tokens=1, token_counter=words, allow_partial=True) == [HumanMessage(blocks[1:])]  # type: ignore[arg-type]
+    assert len(given.content) == 2
+
+
+def test_filtering_leaves_out_calls_of_tools() -> None:
+    """All calls and their results, or those with the ids that are named; other calls of the message stay."""
+    calls = [tool_call(name="t", args={}, id=id) for id in ("1", "2")]
+    asked = AIMessage([{"type": "text", "text": "x"}, {"type": "tool_use", "id": "1"}], tool_calls=calls)  # type: ignore[arg-type]
+    conversation = [HumanMessage("a"), asked, *(ToolMessage("r", tool_call_id=id) for id in ("1", "2"))]
+
+    kept = filter_messages(conversation, exclude_tool_calls=["1"])
+
+    assert filter_messages(conversation, exclude_tool_calls=True) == conversation[:1]
+    assert [message.type for message in kept] == ["human", "ai", "tool"]
+    assert kept[1].tool_calls == calls[1:]  # type: ignore[attr-defined]
+    assert len(kept[1].content) == 1
+    assert filter_messages(conversation, exclude_tool_calls=None, include_types=None) == conversation
 
 
 def test_trimming_refuses_what_makes_no_sense() -> None:

@@ -10,7 +10,7 @@ import os
 import pickle
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from plait.chat_history import (
     BaseChatMessageHistory,
@@ -186,6 +187,29 @@ def test_repr_shows_no_message(opened: Opening) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- the base for your own
+
+
+class Fields(BaseChatMessageHistory, BaseModel):
+    """Keeps its messages in a pydantic field."""
+
+    messages: list[BaseMessage] = []
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        self.messages.extend(messages)
+
+    def clear(self) -> None:
+        self.messages = []
+
+
+def test_messages_may_be_a_pydantic_field() -> None:
+    """A history that is a pydantic model keeps them in a field, and does not show what they say."""
+    history = Fields()
+    history.add_user_message("secret")
+
+    assert history.messages == [HumanMessage("secret")]
+    assert "secret" not in repr(history)
+    history.clear()
+    assert history.messages == []
 
 
 class Halves(BaseChatMessageHistory):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from plait.concurrency import in_thread
 from plait.errors import MessageError
@@ -15,14 +16,18 @@ __all__ = ["BaseChatMessageHistory", "InMemoryChatMessageHistory", "whole"]
 class BaseChatMessageHistory(ABC):
     """The messages of one conversation, in order.
 
-    A subclass gives ``messages``, ``clear`` and ``add_messages`` (or ``add_message``, but then a run may be written by
-    halves). The async forms call these in a thread; override them where there is a better way.
+    A subclass gives ``messages`` (a property, an attribute or a pydantic field), ``clear`` and ``add_messages`` (or
+    ``add_message``, but then a run may be written by halves). The async forms call these in a thread; override them
+    where there is a better way.
     """
 
-    @property
-    @abstractmethod
-    def messages(self) -> list[BaseMessage]:
-        """All messages, the oldest first."""
+    if TYPE_CHECKING:  # else it would stand before a field or an attribute of that name, which will do as well
+
+        @property
+        @abstractmethod
+        def messages(self) -> list[BaseMessage]:
+            """All messages, the oldest first."""
+            ...
 
     async def aget_messages(self) -> list[BaseMessage]:  # twin: `messages` is its sync form
         """All messages, the oldest first."""

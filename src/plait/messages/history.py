@@ -57,26 +57,47 @@ def _is_kind(message: BaseMessage, kinds: Kinds | None) -> bool:
 def filter_messages(
     messages: list[BaseMessage],
     *,
-    include_names: Sequence[str] = (),
-    exclude_names: Sequence[str] = (),
-    include_types: Kinds = (),
-    exclude_types: Kinds = (),
-    include_ids: Sequence[str] = (),
-    exclude_ids: Sequence[str] = (),
+    include_names: Sequence[str] | None = None,
+    exclude_names: Sequence[str] | None = None,
+    include_types: Kinds | None = None,
+    exclude_types: Kinds | None = None,
+    include_ids: Sequence[str] | None = None,
+    exclude_ids: Sequence[str] | None = None,
+    exclude_tool_calls: Sequence[str] | bool | None = None,
 ) -> list[BaseMessage]:
     """Give the messages that match any ``include_`` (all, if there is none) and no ``exclude_``.
 
-    Types are classes or their tags, such as ``HumanMessage`` or ``"human"``.
+    Types are classes or their tags, such as ``HumanMessage`` or ``"human"``. ``exclude_tool_calls`` leaves out calls of
+    tools and their results, all of them or those with these ids; a message that made other calls, too, keeps those.
     """
     anything = not (include_names or include_types or include_ids)
 
     def is_wanted(message: BaseMessage) -> bool:
-        if message.name in exclude_names or message.id in exclude_ids or _is_kind(message, exclude_types):
+        name, id = message.name, message.id
+        if name in (exclude_names or ()) or id in (exclude_ids or ()) or _is_kind(message, exclude_types):
             return False
-        named = message.name in include_names or message.id in include_ids
+        named = name in (include_names or ()) or id in (include_ids or ())
         return anything or named or _is_kind(message, include_types)
 
-    return [message for message in messages if is_wanted(message)]
+    wanted = filter(is_wanted, messages)
+    return [kept for message in wanted if (kept := _without_calls(message, exclude_tool_calls or ())) is not None]
+
+
+def _without_calls(message: BaseMessage, ids: Sequence[str] | Literal[True]) -> BaseMessage | None:
+    """The message without these calls of tools; None if it was there for them alone."""
+
+    def gone(id: Any) -> bool:
+        return ids is True or id in ids
+
+    if isinstance(message, ToolMessage):
+        return None if gone(message.tool_call_id) else message
+    if not isinstance(message, AIMessage) or not any(gone(call["id"]) for call in message.tool_calls):
+        return message
+    calls = [call for call in message.tool_calls if not gone(call["id"])]
+    content = message.content
+    if isinstance(content, list):  # as Anthropic writes a call
+        content = [block for block in content if isinstance(block, str) or not gone(block.get("id"))]
+    return message.model_copy(update={"tool_calls": calls, "content": content}) if calls else None
 
 
 @_also_step
@@ -139,11 +160,15 @@ def trim_messages(
     include_system: bool = False,
     start_on: Kinds | None = None,
     end_on: Kinds | None = None,
+    allow_partial: bool = False,
+    text_splitter: Any = None,
 ) -> list[BaseMessage]:
     """Give the longest piece of a conversation that is worth at most ``max_tokens``.
 
     ``strategy`` says which end of it to keep. ``token_counter`` is a function of a list of messages (``len`` counts
-    messages), a model with ``get_num_tokens_from_messages``, or ``"approximate"``; it is asked about log2(n) lists.
+    messages) or of one that is annotated so, a model with ``get_num_tokens_from_messages``, or ``"approximate"``; it is
+    asked about log2(n) lists. With ``allow_partial`` the message that is cut off is kept as far as there is room, in
+    blocks or in the pieces that ``text_splitter`` (a function, or a text splitter) makes of its text, by default lines.
     With ``"last"``, ``include_system`` keeps a system message at the start, the rest begins with a ``start_on`` message
     if that is given, and never with the result of a tool whose call was cut off. The piece ends with an ``end_on``
     message if that is given.
@@ -153,13 +178,17 @@ def trim_messages(
     if strategy == "first" and (include_system or start_on is not None):
         raise ConfigError("include_system and start_on need strategy='last'; with 'first' the start is always kept")
     count = _counter(token_counter)
+    parts = partial(_part, keep=strategy, split=text_splitter) if allow_partial else _no_part
     if strategy == "first":
         kept = _longest(len(messages), lambda size: count(messages[:size]) <= max_tokens)
-        return _ending_on(messages[:kept], end_on)
+        part = parts(messages[kept : kept + 1], lambda part: count([*messages[:kept], part]) <= max_tokens)
+        return _ending_on([*messages[:kept], *part], end_on)
     head = messages[:1] if include_system and messages and isinstance(messages[0], SystemMessage) else []
     rest = _ending_on(messages[len(head) :], end_on)
     kept = _longest(len(rest), lambda size: count([*head, *rest[len(rest) - size :]]) <= max_tokens)
-    tail = _starting_on(rest, len(rest) - kept, start_on)
+    cut, tail = len(rest) - kept, rest[len(rest) - kept :]
+    part = parts(rest[:cut][-1:], lambda part: count([*head, part, *tail]) <= max_tokens)
+    tail = _starting_on([*rest[: cut - len(part)], *part, *tail], cut - len(part), start_on)
     return [*head, *tail] if tail or count(head) <= max_tokens else []
 
 
@@ -169,7 +198,43 @@ def _counter(token_counter: Any) -> TokenCounter:
     count = getattr(token_counter, "get_num_tokens_from_messages", token_counter)
     if not callable(count):
         raise ConfigError(f"expected token_counter to be a function of messages or a model, got {token_counter!r}")
+    if _counts_one(count):
+        count_one = cast("Callable[[BaseMessage], int]", count)
+        return lambda messages: sum(map(count_one, messages))
     return cast(TokenCounter, count)
+
+
+def _counts_one(count: Any) -> bool:
+    """Whether a function is annotated to take a message, not a list of them."""
+    said = [of for name, of in getattr(count, "__annotations__", {}).items() if name != "return"]
+    return bool(said) and said[0] in (BaseMessage, "BaseMessage")
+
+
+Fits: TypeAlias = Callable[[BaseMessage], bool]
+
+
+def _no_part(cut: list[BaseMessage], fits: Fits) -> list[BaseMessage]:
+    return []
+
+
+def _part(cut: list[BaseMessage], fits: Fits, keep: Literal["first", "last"], split: Any) -> list[BaseMessage]:
+    """As much of the message that is cut off as fits; nothing if no part of it does."""
+    if not cut:
+        return []
+    whole = message_chunk_to_message(cut[0])
+    text = whole.content if isinstance(whole.content, str) else None
+    parts: list[Any] = list(whole.content) if text is None else _pieces(text, split)
+
+    def of_size(size: int) -> BaseMessage:
+        kept = parts[:size] if keep == "first" else parts[len(parts) - size :]
+        return whole.model_copy(update={"content": kept if text is None else "".join(kept)})
+
+    size = _longest(len(parts), lambda size: fits(of_size(size)))
+    return [of_size(size)] if size else []
+
+
+def _pieces(text: str, split: Any) -> list[str]:
+    return text.splitlines(keepends=True) if split is None else list(getattr(split, "split_text", split)(text))
 
 
 def _longest(limit: int, fits: Callable[[int], bool]) -> int:
