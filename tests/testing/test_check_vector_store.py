@@ -31,10 +31,6 @@ class Right(VectorStore):
     def embeddings(self) -> Embeddings:
         return self._embedding
 
-    @classmethod
-    def _made(cls, embedding: Embeddings, **kwargs: Any) -> Any:
-        return cls(embedding, **kwargs)
-
     def _dimension(self) -> int | None:
         return self.memory._dimension()
 
@@ -79,6 +75,11 @@ class Strict(Right):
 class Greedy(Right):
     def _drop(self, ids: list[str] | None) -> None:
         super()._drop([f"id-{number}" for number in range(3)] if ids else None)
+
+
+class NoneMeansAll(Right):
+    def _drop(self, ids: list[str] | None) -> None:
+        super()._drop(ids or None)
 
 
 class OneLess(Right):
@@ -185,6 +186,7 @@ FAULTS: dict[type[VectorStore], str] = {
     Sorted: "get",
     Strict: "works",
     Greedy: "delete",
+    NoneMeansAll: "delete",
     OneLess: "nearest",
     Scoreless: "scores",
     Afterwards: "filters",

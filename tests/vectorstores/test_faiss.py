@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -259,3 +262,112 @@ def test_settings_of_a_forged_file(tmp_path: Path, numbers: list[Any]) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": numbers}))
     with pytest.raises(StoreError, match="cannot be loaded"):
         FAISS.load_local(tmp_path, DeterministicFakeEmbedding(size=16))
+
+
+@pytest.mark.parametrize("strategy", ["l2", "cosine", "inner"])
+def test_graph_with_a_filter_is_exact(strategy: str) -> None:
+    """Of few documents among many the nearest are found, wherever the graph leads."""
+    texts = [f"{number} {number % 7} {number * 37 % 101}" for number in range(800)]
+    graph, flat = (
+        FAISS.from_texts(
+            texts, MODEL, [{"n": n} for n in range(800)], ids=texts, index=index, distance_strategy=strategy
+        )
+        for index in ("hnsw", "flat")
+    )
+    for store in (graph, flat):
+        store.delete(texts[::50])
+    for query in texts[1:100:5]:
+        for filter in ({"n": {"$lt": 20}}, {"n": {"$gte": 780}}):
+            found, expected = (store.similarity_search_with_score(query, filter=filter) for store in (graph, flat))
+            assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
+
+
+def columns_of(content: bytes) -> list[tuple[int, int]]:
+    """Where the columns of a graph's file begin, and how many bytes they have."""
+    at, columns = 37, []
+    for size in (8, 4, 4, 8, 4):
+        (count,) = struct.unpack_from("<Q", content, at)
+        columns.append((at + 8, count * size))
+        at += 8 + count * size
+    return columns
+
+
+def forged(folder: Path, content: bytes) -> None:
+    """Put another index under the name of the one that is there, with its checksum."""
+    index_of(folder).unlink()
+    checksum = f"{zlib.crc32(content):08x}"
+    (folder / f"index.{checksum}.faiss").write_bytes(content)
+    record = json.loads((folder / "index.json").read_text()) | {"checksum": checksum}
+    (folder / "index.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("fault", ["chances", "sums", "more levels"])
+def test_forged_levels_of_a_graph(tmp_path: Path, fault: str) -> None:
+    """By them faiss would set aside memory for what is added later, or read beyond what there is."""
+    saved(tmp_path, index="hnsw", m=4)
+    content = index_of(tmp_path).read_bytes()
+    (chances, size), (sums, more), *_ = columns_of(content)
+    match fault:
+        case "chances":
+            content = content[:chances] + bytes(size) + content[chances + size :]
+        case "sums":
+            content = content[: sums + more - 4] + struct.pack("<i", 1 << 30) + content[sums + more :]
+        case _:
+            length = struct.pack("<Q", size // 8 + 100)
+            content = (
+                content[: chances - 8] + length + content[chances : chances + size] + bytes(800) + content[sums - 8 :]
+            )
+    forged(tmp_path, content)
+    with pytest.raises(StoreError, match="levels"):
+        FAISS.load_local(tmp_path, MODEL)
+
+
+def test_forged_settings_of_a_graph(tmp_path: Path) -> None:
+    """How many candidates there are is not for the index to say."""
+    saved(tmp_path, index="hnsw", m=4)
+    content = index_of(tmp_path).read_bytes()
+    links, size = columns_of(content)[-1]
+    place = links + size + 8
+    forged(tmp_path, content[:place] + struct.pack("<2i", 1 << 30, 1 << 30) + content[place + 8 :])
+    loaded = FAISS.load_local(tmp_path, MODEL)
+    assert loaded.add_texts(["new"], ids=["new"]) == ["new"]
+    assert loaded.similarity_search("new", k=1)[0].id == "new"
+
+
+def test_settings_when_loading(tmp_path: Path) -> None:
+    """Those of a search may be others; the index stays of its kind."""
+    saved(tmp_path, index="hnsw", m=4)
+    assert len(FAISS.load_local(tmp_path, MODEL, ef_search=200, m=8).similarity_search("text 7", k=50)) == 50
+    others: Any
+    for others in ({"index": "flat"}, {"distance_strategy": "cosine"}):
+        with pytest.raises(ConfigError, match="stays what it is"):
+            FAISS.load_local(tmp_path, MODEL, **others)
+
+
+def test_saved_by_many_at_once(tmp_path: Path) -> None:
+    """Whoever loads meanwhile finds a whole store, and in the end there is one, with one index."""
+    stores = [FAISS.from_texts([f"{name}"], MODEL) for name in range(3)]
+    stores[0].save_local(tmp_path)
+
+    def work(number: int) -> None:
+        if number % 2:
+            assert len(FAISS.load_local(tmp_path, MODEL)) > 0
+        else:
+            stores[number % 3].add_texts([str(number)])
+            stores[number % 3].save_local(tmp_path)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(120)))
+    assert len(FAISS.load_local(tmp_path, MODEL)) > 1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_index_that_never_ends(tmp_path: Path) -> None:
+    """A pipe in the place of a file is refused, and not waited for."""
+    saved(tmp_path)
+    path = index_of(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match="no plain file"):
+        FAISS.load_local(tmp_path, MODEL)

@@ -28,8 +28,8 @@ VECTOR_STORE_LAWS: Final[Mapping[str, Law]] = {
         "put what is found into the order of the ids",
     ),
     "delete": Law(
-        "delete forgets these documents and no others, or all; what is not there is no error.",
-        "delete exactly these ids, and all of them for None",
+        "delete forgets these documents and no others, none for an empty list, or all; what is not there is no error.",
+        "delete exactly these ids, and all of them for None alone",
     ),
     "nearest": Law(
         "A search gives the k nearest documents, the nearest first, and all of them if there are fewer.",
@@ -248,7 +248,8 @@ class _Check:
 
     def delete(self) -> None:
         store = self.filled(6)
-        self.call("delete", store.delete, ["id-1", "missing", "id-4"])
+        for ids in (["id-1", "missing", "id-4"], []):
+            self.call("delete", store.delete, ids)
         kept = ["id-0", "id-2", "id-3", "id-5"]
         self.expect("delete", kept, self.sorted_ids(store), "similarity_search after delete")
         self.expect("delete", kept, _ids_of(self.call("get_by_ids", store.get_by_ids, _IDS[:6])), "get_by_ids")

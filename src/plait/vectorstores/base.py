@@ -1,7 +1,7 @@
 """What every vector store is: texts kept with their vectors, and found again by what they mean.
 
-The verbs are written once, here. A store is what it does with vectors, a few hooks and their async twins, which by
-default run in a thread:
+The verbs are written once, here. A store is its embedding model, ``embeddings``, and what it does with vectors, a few hooks
+and their async twins, which by default run in a thread:
 
     _put       keep documents under ids, in the place of those that have the same ids
     _drop      forget some documents, or all
@@ -12,11 +12,12 @@ default run in a thread:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice, repeat
 from os import urandom
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, cast
 
 from pydantic import ConfigDict, Field
 
@@ -27,10 +28,18 @@ from plait.errors import ConfigError, StoreError
 from plait.retrievers.base import BaseRetriever
 from plait.stopping import check_stopped
 from plait.vectorstores.filters import parsed
-from plait.vectorstores.rows import SCALARS, Filter
+from plait.vectorstores.rows import DEEPEST, SCALARS, Filter, too_deep
 from plait.vectorstores.similarity import Vector, check_number, check_vector, maximal_marginal_relevance
 
-__all__ = ["Hit", "SearchType", "VectorStore", "VectorStoreRetriever", "check_search_type", "portions"]
+__all__ = [
+    "Hit",
+    "SearchType",
+    "VectorStore",
+    "VectorStoreRetriever",
+    "check_search_type",
+    "checked_model",
+    "portions",
+]
 
 SearchType: TypeAlias = Literal["similarity", "mmr", "similarity_score_threshold"]
 
@@ -47,7 +56,11 @@ class Hit(NamedTuple):
 
 
 class VectorStore(ABC):
-    """Texts with their vectors; subclass it and write ``_put``, ``_drop``, ``_get`` and ``_nearest``.
+    """Texts with their vectors; subclass it and write ``embeddings``, ``_put``, ``_drop``, ``_get`` and ``_nearest``.
+
+    ``from_texts`` calls the class with the embedding model and what else it is given; override ``_made`` if that does not
+    make a store. With ``_dimension`` vectors of another length are refused before a search, and ``_relevance`` says what
+    scores mean that are no cosines.
 
     Every document has an id: the one that it is given, else a random one. Adding one under an id that is there replaces
     it. Metadata is what JSON can hold. Raises ``StoreError`` for what the store cannot take.
@@ -110,18 +123,22 @@ class VectorStore(ABC):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Iterable[str | None] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """Keep texts, and give their ids in the order of the texts.
 
-        The texts may be any iterable: a thousand at a time are embedded and kept, so what came before a failure stays.
-        An id that is there already is given the new text; one that comes twice in a call is an error.
+        The texts may be any iterable: ``batch_size`` at a time (by default a thousand) are embedded and kept. What came
+        before a failure stays, and a note on the exception says how many those were. An id that is there already is given
+        the new text, so that with ids a call can be made again; one that comes twice in a call is an error.
         """
+        self._refuse(kwargs, "texts, metadatas, ids and batch_size")
         added: list[str] = []
-        for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, self.batch_size):
-            check_stopped()
-            self._put(ids_, self.embeddings.embed_documents(texts_), texts_, metadatas_)
-            added += ids_
+        with _noting(added):
+            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, batch_size or self.batch_size):
+                check_stopped()
+                self._put(ids_, self.embeddings.embed_documents(texts_), texts_, metadatas_)
+                added += ids_
         return added
 
     async def aadd_texts(
@@ -130,14 +147,17 @@ class VectorStore(ABC):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Iterable[str | None] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """As ``add_texts``, without blocking the event loop."""
+        self._refuse(kwargs, "texts, metadatas, ids and batch_size")
         added: list[str] = []
-        for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, self.batch_size):
-            check_stopped()
-            await self._aput(ids_, await self.embeddings.aembed_documents(texts_), texts_, metadatas_)
-            added += ids_
+        with _noting(added):
+            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, batch_size or self.batch_size):
+                check_stopped()
+                await self._aput(ids_, await self.embeddings.aembed_documents(texts_), texts_, metadatas_)
+                added += ids_
         return added
 
     def add_documents(
@@ -155,9 +175,9 @@ class VectorStore(ABC):
         return await self.aadd_texts(texts, metadatas, ids=own if ids is None else ids, **kwargs)
 
     @classmethod
-    @abstractmethod
     def _made(cls, embedding: Embeddings, **kwargs: Any) -> Self:
         """An empty store, of what ``from_texts`` was given beside the texts."""
+        return cast("Callable[..., Self]", cls)(embedding, **kwargs)
 
     @classmethod
     async def _amade(cls, embedding: Embeddings, **kwargs: Any) -> Self:  # twin: to make one waits for nothing
@@ -225,11 +245,13 @@ class VectorStore(ABC):
 
     def delete(self, ids: Iterable[str] | None = None, **kwargs: Any) -> bool:
         """Forget the documents under these ids, or all of them; an id that is not there is no error."""
+        self._refuse(kwargs, "ids")
         self._drop(None if ids is None else _ids(ids))
         return True
 
     async def adelete(self, ids: Iterable[str] | None = None, **kwargs: Any) -> bool:
         """Forget the documents under these ids, or all of them; an id that is not there is no error."""
+        self._refuse(kwargs, "ids")
         await self._adrop(None if ids is None else _ids(ids))
         return True
 
@@ -281,14 +303,14 @@ class VectorStore(ABC):
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """As ``similarity_search``, each with its score; which scores there are is a matter of the store."""
-        vector = self.embeddings.embed_query(query)
+        vector = self.embeddings.embed_query(_query(query))
         return self.similarity_search_with_score_by_vector(vector, k, filter, **kwargs)
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """As ``similarity_search``, each with its score; which scores there are is a matter of the store."""
-        vector = await self.embeddings.aembed_query(query)
+        vector = await self.embeddings.aembed_query(_query(query))
         return await self.asimilarity_search_with_score_by_vector(vector, k, filter, **kwargs)
 
     def similarity_search_with_relevance_scores(
@@ -356,7 +378,7 @@ class VectorStore(ABC):
 
         1 asks for nearness to the text alone, 0 for difference from what was chosen before.
         """
-        vector = self.embeddings.embed_query(query)
+        vector = self.embeddings.embed_query(_query(query))
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter, **kwargs)
 
     async def amax_marginal_relevance_search(
@@ -369,7 +391,7 @@ class VectorStore(ABC):
         **kwargs: Any,
     ) -> list[Document]:
         """As ``max_marginal_relevance_search``, without blocking the event loop."""
-        vector = await self.embeddings.aembed_query(query)
+        vector = await self.embeddings.aembed_query(_query(query))
         return await self.amax_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter, **kwargs)
 
     def max_marginal_relevance_search_by_vector(
@@ -421,9 +443,13 @@ class VectorStore(ABC):
     def _asked(
         self, embedding: Any, k: int, filter: Filter | None, unknown: dict[str, Any]
     ) -> tuple[list[float], int, Filter | None]:
-        if unknown:
-            raise ConfigError(f"{type(self).__name__} searches by k and filter, and knows no {', '.join(unknown)}")
+        self._refuse(unknown, "k and filter")
         return check_vector(embedding, self._dimension()), check_number("k", k, 1), filter
+
+    def _refuse(self, unknown: Mapping[str, Any], known: str) -> None:
+        """Raise ConfigError for what was given and means nothing: a slip, in a call that would do something else then."""
+        if unknown:
+            raise ConfigError(f"{type(self).__name__} takes {known} here, and knows no {', '.join(unknown)}")
 
 
 class VectorStoreRetriever(BaseRetriever):
@@ -463,7 +489,7 @@ def check_search(search_type: object, search_kwargs: Mapping[str, Any]) -> None:
     if "k" in search_kwargs:
         check_number("k", search_kwargs["k"], 1)
     threshold = search_kwargs.get("score_threshold")
-    if search_type == "similarity_score_threshold" and not isinstance(threshold, int | float):
+    if search_type == "similarity_score_threshold" and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
         raise ConfigError(
             f"similarity_score_threshold needs search_kwargs={{'score_threshold': <0 to 1>}}, got {threshold!r:.60}"
         )
@@ -481,6 +507,38 @@ def check_search_type(search_type: object) -> SearchType:
 
 
 # ---------------------------------------------------------------------------------------------------------------- in, out
+
+
+def checked_model(model: Any) -> Embeddings:
+    """The embedding model of a store, if it is one; raises ConfigError otherwise."""
+    methods = [getattr(model, name, None) for name in ("embed_documents", "embed_query")]
+    if isinstance(model, type) or not all(map(callable, methods)):
+        came = f"the class {model.__name__}" if isinstance(model, type) else f"an object of type {type(model).__name__}"
+        raise ConfigError(
+            "a store takes an embedding model, which has embed_documents and embed_query, such as LocalEmbeddings(); "
+            f"got {came}"
+        )
+    return cast("Embeddings", model)
+
+
+def _query(text: Any) -> str:
+    if isinstance(text, str):
+        return text
+    raise TypeError(f"a query is a text, got {type(text).__name__}; a vector goes into similarity_search_by_vector")
+
+
+@contextmanager
+def _noting(added: list[str]) -> Generator[None, None, None]:
+    """Note on what is raised how many texts of the call were kept before."""
+    try:
+        yield
+    except BaseException as error:
+        if added:
+            error.add_note(
+                f"The first {len(added):,} texts of this call were kept; the last of them is {added[-1]!r:.80}."
+            )
+        raise
+
 
 _Portion: TypeAlias = tuple[list[str], list[Mapping[str, Any]], list[str]]
 
@@ -543,6 +601,8 @@ def _check_metadata(metadata: Mapping[Any, Any]) -> None:
     key = next((key for key in metadata if not isinstance(key, str)), None)
     if key is not None:
         raise StoreError(f"a key of metadata must be a text, got {key!r:.80}")
+    if too_deep(metadata):
+        raise StoreError(f"metadata may be nested {DEEPEST} levels deep, and no deeper")
     for name, value in metadata.items():
         if type(value) not in SCALARS:
             _check_copied(name, value)

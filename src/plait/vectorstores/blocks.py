@@ -7,7 +7,8 @@ from heapq import nlargest
 from typing import Any, Protocol, Self, cast
 
 from plait.errors import StoreError
-from plait.vectorstores.similarity import cosines, numpy, unit
+from plait.vectorstores.rows import Moves
+from plait.vectorstores.similarity import cosines, numpy, unit, units
 
 __all__ = ["Block", "array_of", "block", "check_dimension"]
 
@@ -20,7 +21,7 @@ class Block(Protocol):
     def empty(self) -> Block: ...
     def replace(self, place: int, other: Any, number: int) -> None: ...
     def append(self, other: Any, numbers: Sequence[int]) -> None: ...
-    def keep(self, places: Sequence[int]) -> None: ...
+    def close(self, moves: Moves) -> None: ...
     def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]: ...
     def row(self, place: int) -> Sequence[float]: ...
     def rows(self) -> list[list[float]]: ...
@@ -41,14 +42,17 @@ def array_of(vectors: Any, count: int, dimension: int | None, source: str) -> An
     """The vectors as an array of 32-bit floats, one row for each of ``count`` texts."""
     np = cast("Any", numpy())
     try:
-        array = np.ascontiguousarray(vectors, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            array = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise StoreError(f"{source} must give a vector of numbers for each text, all of one length: {error}") from error
     if array.ndim != 2 or array.shape[0] != count or not array.shape[1]:
         raise StoreError(f"{source} gave {_shape(array)} for {count} texts; expected one for each, all of one length")
     check_dimension(array.shape[1], dimension, source)
-    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
-        raise StoreError(f"{source} gave a vector with a number that is not finite, such as nan")
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(array.sum()) or np.isfinite(array).all()
+    if not finite:
+        raise StoreError(f"{source} gave a vector with a number that is not finite, such as nan, or none of 32 bits")
     return array
 
 
@@ -79,14 +83,14 @@ class _Array:
         return self._held[: self._count]
 
     def normalized(self) -> Self:
-        self._held = _units(self._np, self._used)
+        self._held = units(self._np, self._used)
         return self
 
     def empty(self) -> _Array:
         return _Array(self._np.empty((0, self.dimension), dtype=self._np.float32))
 
     def replace(self, place: int, other: _Array, number: int) -> None:
-        self._held[place] = _units(self._np, other._used[number : number + 1])[0]
+        self._held[place] = units(self._np, other._used[number : number + 1])[0]
 
     def append(self, other: _Array, numbers: Sequence[int]) -> None:
         new = other._used if len(numbers) == len(other._used) else other._used[list(numbers)]
@@ -95,12 +99,17 @@ class _Array:
             grown = self._np.empty((max(needed, self._count * 3 // 2), self.dimension), dtype=self._np.float32)
             grown[: self._count] = self._used
             self._held = grown
-        self._held[self._count : needed] = _units(self._np, new)
+        self._held[self._count : needed] = units(self._np, new)
         self._count = needed
 
-    def keep(self, places: Sequence[int]) -> None:
-        self._held = self._used[list(places)]
-        self._count = len(self._held)
+    def close(self, moves: Moves) -> None:
+        self._held[moves.ends] = self._held[moves.starts]
+        self._count = moves.left
+        if self._count * 4 < len(self._held):
+            self._held = self._used.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Array, (self._used.copy(),)
 
     def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
         mine = self._np.asarray(unit(vector), dtype=self._np.float32)
@@ -127,12 +136,6 @@ class _Array:
         return rows
 
 
-def _units(np: Any, rows: Any) -> Any:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    lengths[lengths == 0] = 1
-    return rows / lengths
-
-
 class _Lists:
     """Rows as lists."""
 
@@ -153,8 +156,13 @@ class _Lists:
     def append(self, other: _Lists, numbers: Sequence[int]) -> None:
         self._rows += [unit(other._rows[number]) for number in numbers]
 
-    def keep(self, places: Sequence[int]) -> None:
-        self._rows = [self._rows[place] for place in places]
+    def close(self, moves: Moves) -> None:
+        for start, end in zip(moves.starts, moves.ends, strict=True):
+            self._rows[end] = self._rows[start]
+        del self._rows[moves.left :]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Lists, (list(self._rows), self.dimension)
 
     def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
         chosen = range(len(self._rows)) if places is None else places

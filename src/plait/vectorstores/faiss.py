@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Self, cast
@@ -15,12 +16,20 @@ from plait.concurrency import gather
 from plait.documents import Document
 from plait.embeddings import Embeddings
 from plait.errors import ConfigError, StoreError
-from plait.vectorstores.base import Hit, VectorStore, portions
+from plait.vectorstores.base import Hit, VectorStore, checked_model, portions
 from plait.vectorstores.blocks import array_of
 from plait.vectorstores.distances import DistanceStrategy, distance_of, relevance
 from plait.vectorstores.faiss_index import FaissVectors, IndexSettings, faiss_module
-from plait.vectorstores.records import read_record, record_of, replace_file, unreadable
-from plait.vectorstores.rows import Filter, Rows
+from plait.vectorstores.records import (
+    alone_in,
+    check_is_file,
+    read_record,
+    record_of,
+    replace_file,
+    to_disk,
+    unreadable,
+)
+from plait.vectorstores.rows import Filter, Rows, copied
 from plait.vectorstores.similarity import Vector, check_number
 
 __all__ = ["FAISS"]
@@ -28,6 +37,10 @@ __all__ = ["FAISS"]
 _KIND: Final = "FAISS"
 _MOST: Final = {"m": 1024, "ef_construction": 1_000_000, "ef_search": 1_000_000}
 """What a graph may be asked for: far more than is of use, and no more than memory can hold."""
+
+
+_TRIES: Final = 10
+"""How often a store is read that others save meanwhile."""
 
 
 class FAISS(VectorStore):
@@ -57,7 +70,7 @@ class FAISS(VectorStore):
             if value > _MOST[name]:
                 raise ConfigError(f"{name} may be at most {_MOST[name]}, got {value}")
         faiss_module()  # what is missing is missed here, and not at the first search
-        self._embedding = embedding
+        self._embedding = checked_model(embedding)
         self._settings = IndexSettings(index, distance_of(distance_strategy), **checked)
         self._lock = RLock()  # a filter that is a function may ask the store
         self._rows = Rows()
@@ -72,17 +85,21 @@ class FAISS(VectorStore):
     def __bool__(self) -> bool:
         return True  # an empty store is a store
 
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {**vars(self), "_rows": copy(self._rows), "_vectors": copy(self._vectors), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock())
+
     @property
     def embeddings(self) -> Embeddings:
         """What makes the vectors."""
         return self._embedding
 
-    @classmethod
-    def _made(cls, embedding: Embeddings, **kwargs: Any) -> Self:
-        return cls(embedding, **kwargs)
-
     def _dimension(self) -> int | None:
-        return None if self._vectors is None else self._vectors.dimension
+        vectors = self._vectors  # another thread may take them away
+        return None if vectors is None else vectors.dimension
 
     def _relevance(self, score: float) -> float:
         return relevance(self._settings.distance, score)
@@ -90,6 +107,7 @@ class FAISS(VectorStore):
     # -------------------------------------------------------------------------------------------------------------- hooks
 
     def _put(self, ids: list[str], vectors: Any, texts: list[str], metadatas: list[Mapping[str, Any]]) -> None:
+        about = [copied(metadata) for metadata in metadatas]
         with self._lock:
             array = array_of(vectors, len(ids), self._dimension(), type(self._embedding).__name__)
             if self._vectors is None:
@@ -97,15 +115,15 @@ class FAISS(VectorStore):
             known = [number for number, id in enumerate(ids) if id in self._rows.places]
             if not known:
                 self._vectors.append(array)
-                self._rows.add(ids, texts, metadatas)
+                self._rows.add(ids, texts, about)
                 return
-            self._replace([self._rows.places[ids[number]] for number in known], known, array, texts, metadatas)
+            self._replace([self._rows.places[ids[number]] for number in known], known, array, texts, about)
             fresh = sorted(set(range(len(ids))) - set(known))
             self._vectors.append(array[fresh])
-            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [metadatas[n] for n in fresh])
+            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [about[n] for n in fresh])
 
     def _replace(
-        self, places: list[int], numbers: list[int], array: Any, texts: list[str], metadatas: list[Mapping[str, Any]]
+        self, places: list[int], numbers: list[int], array: Any, texts: list[str], metadatas: list[dict[str, Any]]
     ) -> None:
         cast(FaissVectors, self._vectors).replace(places, array[numbers])
         for place, number in zip(places, numbers, strict=True):
@@ -113,12 +131,10 @@ class FAISS(VectorStore):
 
     def _drop(self, ids: list[str] | None) -> None:
         with self._lock:
-            gone = set(self._rows.ids if ids is None else ids) & self._rows.places.keys()
-            left = [place for place, id in enumerate(self._rows.ids) if id not in gone]
-            self._rows.keep(left)
-            if self._vectors is not None and left:
-                self._vectors.keep(left)
-            elif not left:
+            moves = self._rows.drop([*self._rows.ids] if ids is None else ids)
+            if self._vectors is not None and moves.left:
+                self._vectors.close(moves)
+            else:
                 self._vectors = None
 
     def _get(self, ids: list[str]) -> list[Document]:
@@ -190,7 +206,7 @@ class FAISS(VectorStore):
         finds the old store or the new one.
         """
         folder, name = Path(folder_path), _checked_name(index_name)
-        with self._lock:
+        with self._lock, alone_in(folder):
             checksum = self._write_index(folder, name)
             about = {
                 "index": self._settings.kind,
@@ -200,15 +216,15 @@ class FAISS(VectorStore):
                 "checksum": checksum,
             }
             replace_file(folder / f"{name}.json", record_of(_KIND, self._rows, about))
-        _remove_others(folder, name, checksum)
+            _remove_others(folder, name, checksum)
 
     def _write_index(self, folder: Path, name: str) -> str | None:
         if self._vectors is None:
             return None
         part = folder / f".plait-{uuid4().hex}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._vectors.write(part)
+            to_disk(part)
             checksum = _checksum(part)
             part.replace(_index_file(folder, name, checksum))
         except (OSError, RuntimeError) as error:
@@ -229,19 +245,40 @@ class FAISS(VectorStore):
     ) -> Self:
         """The store that ``save_local`` wrote; raises StoreError for files that are damaged or of another origin.
 
+        Other settings may be given, but for the kind of index and the distance: those are what was saved.
         Nothing in the files is ever run, so ``allow_dangerous_deserialization``, known from elsewhere, changes nothing.
         """
         folder, name = Path(folder_path), _checked_name(index_name)
         path = folder / f"{name}.json"
         record, rows = read_record(path, _KIND)
+        for _ in range(_TRIES):
+            try:
+                return cls._loaded(path, record, rows, embeddings, kwargs)
+            except StoreError:
+                before = record.get("checksum")
+                record, rows = read_record(path, _KIND)
+                if record.get("checksum") == before:
+                    raise  # nobody has saved another one meanwhile
+        raise StoreError(f"{path} is written again and again while it is loaded; load it when that is over")
+
+    @classmethod
+    def _loaded(
+        cls, path: Path, record: Mapping[str, Any], rows: Rows, embeddings: Embeddings, kwargs: dict[str, Any]
+    ) -> Self:
+        checked_model(embeddings)
         known = _settings(path, record)
         try:
-            cls(embeddings, **known)
+            saved = cls(embeddings, **known)._settings
         except ConfigError as error:
             raise unreadable(path, str(error)) from error
         store = cls(embeddings, **{**known, **kwargs})
+        if store._settings[:2] != saved[:2]:
+            raise ConfigError(
+                f"{path} is an index of the kind {saved.kind!r}, {saved.distance.value!r}; it stays what it is"
+            )
         if len(rows):
-            store._vectors = _read_index(path, folder, name, record, len(rows), store._settings)
+            store._vectors = _read_index(path, record, len(rows), saved)
+            store._vectors.use(store._settings)
         store._rows = rows
         return store
 
@@ -287,15 +324,14 @@ def _settings(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_index(
-    path: Path, folder: Path, name: str, record: Mapping[str, Any], count: int, settings: IndexSettings
-) -> FaissVectors:
+def _read_index(path: Path, record: Mapping[str, Any], count: int, settings: IndexSettings) -> FaissVectors:
     dimension, checksum = record.get("dimension"), record.get("checksum")
     if not isinstance(dimension, int) or isinstance(dimension, bool) or not 0 < dimension < 1 << 20:
         raise unreadable(path, "its dimension is no number that vectors can have")
     if not isinstance(checksum, str) or len(checksum) != 8 or set(checksum) - set("0123456789abcdef"):
         raise unreadable(path, "its checksum is none")
-    file = _index_file(folder, name, checksum)
+    file = _index_file(path.parent, path.stem, checksum)
+    check_is_file(file)
 
     def check() -> None:
         if _checked_sum(path, file) != checksum:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from plait.errors import StoreError
 from plait.vectorstores.similarity import numpy
 
-__all__ = ["check_file"]
+__all__ = ["Levels", "check_file"]
 
 _HEAD: Final = struct.Struct("<4siqqq?i")
 """How faiss begins an index: the kind, the dimension, the count, two numbers unused, whether trained, the metric."""
@@ -25,20 +25,22 @@ _FLAT: Final = (b"IxF2", b"IxFI")
 _HNSW: Final = (b"IHNf",)
 _COLUMNS: Final = ("<f8", "<i4", "<i4", "<u8", "<i4")
 """Of a graph: chances of the levels, sums of links by level, levels of the vectors, where their links begin, links."""
+Levels: TypeAlias = tuple[Any, Any]
+"""The first two of these, as faiss makes them for a graph of as many links; it draws levels and sets aside room by them."""
 
 
 class _Damaged(Exception):
     """It is not what it must be; says why."""
 
 
-def check_file(path: Path, dimension: int, count: int, metric: int, graph: bool) -> None:
+def check_file(path: Path, dimension: int, count: int, metric: int, graph: Levels | None) -> None:
     """Raise StoreError unless the file is a flat index, or a graph with one, of that many vectors of that length."""
     np = cast("ModuleType", numpy())
     try:
         content: Any = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else b""
         at = 0
-        if graph:
-            at = _graph(np, content, _head(content, 0, _HNSW, (dimension, count, metric)), count)
+        if graph is not None:
+            at = _graph(np, content, _head(content, 0, _HNSW, (dimension, count, metric)), count, graph)
         _vectors(content, _head(content, at, _FLAT, (dimension, count, metric)), dimension * count)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -60,14 +62,18 @@ def _vectors(content: Any, at: int, numbers: int) -> None:
         raise _Damaged(f"it has {len(content)} bytes, which is not what its vectors take")
 
 
-def _graph(np: Any, content: Any, at: int, count: int) -> int:
+def _graph(np: Any, content: Any, at: int, count: int, expected: Levels) -> int:
     """Where the graph ends, whose links all lead to what is there."""
     columns: list[Any] = []
     for kind in _COLUMNS:
         column, at = _column(np, content, at, np.dtype(kind))
         columns.append(column)
     entry, highest, *_ = _GRAPH.unpack_from(content, at)
-    _, sums, levels, starts, links = columns
+    chances, sums, levels, starts, links = columns
+    if [len(each) for each in (chances, sums)] != [len(each) for each in expected]:
+        raise _Damaged("its graph has another number of levels")
+    if not np.allclose(chances, expected[0], rtol=1e-6, atol=0) or (sums != expected[1]).any():
+        raise _Damaged("its graph has other levels than one with so many links")
     _check(np, sums, levels, starts, links, count)
     if not (0 <= entry < count and 0 <= highest < int(levels[entry])):
         raise _Damaged("its graph begins where nothing is")
@@ -86,9 +92,9 @@ def _column(np: Any, content: Any, at: int, kind: Any) -> tuple[Any, int]:
 
 def _check(np: Any, sums: Any, levels: Any, starts: Any, links: Any, count: int) -> None:
     """Every vector has a level, and its links have their place."""
-    if len(levels) != count or len(starts) != count + 1 or len(sums) < 2:
+    if len(levels) != count or len(starts) != count + 1:
         raise _Damaged("its graph has another number of vectors")
-    if sums[0] != 0 or (np.diff(sums) <= 0).any() or levels.min() < 1 or levels.max() >= len(sums):
+    if levels.min() < 1 or levels.max() >= len(sums):
         raise _Damaged("the levels of its graph cannot be")
     ends = np.concatenate([[0], np.cumsum(sums[levels], dtype=np.int64)])
     if int(ends[-1]) != len(links) or (starts != ends.astype(np.uint64)).any():

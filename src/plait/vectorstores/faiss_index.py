@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, cast
 
 from plait.errors import MissingExtraError, StoreError
 from plait.vectorstores.distances import DistanceStrategy
-from plait.vectorstores.faiss_file import check_file
+from plait.vectorstores.faiss_file import Levels, check_file
+from plait.vectorstores.rows import Moves
+from plait.vectorstores.similarity import units
 
 __all__ = ["FaissVectors", "IndexSettings", "faiss_module"]
 
@@ -57,15 +59,47 @@ class FaissVectors:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FaissVectors._remade, (
+            self.dimension,
+            self.settings,
+            self._faiss.serialize_index(self.index),
+            self._slots.copy(),
+        )
+
     def _new_index(self) -> Any:
         euclidean = self.settings.distance is DistanceStrategy.EUCLIDEAN_DISTANCE
         metric = self._faiss.METRIC_L2 if euclidean else self._faiss.METRIC_INNER_PRODUCT
         if self.settings.kind == "flat":
             return self._faiss.IndexFlat(self.dimension, metric)
         index = self._faiss.IndexHNSWFlat(self.dimension, self.settings.m, metric)
+        self._set_candidates(index)
+        return index
+
+    def _set_candidates(self, index: Any) -> None:
         index.hnsw.efConstruction = self.settings.ef_construction
         index.hnsw.efSearch = self.settings.ef_search
-        return index
+
+    def _levels(self) -> Levels | None:
+        """What a graph of these settings must have in a file."""
+        if self.settings.kind == "flat":
+            return None
+        graph = self.index.hnsw
+        return self._faiss.vector_to_array(graph.assign_probas), self._faiss.vector_to_array(
+            graph.cum_nneighbor_per_level
+        )
+
+    def use(self, settings: IndexSettings) -> None:
+        """Go on with other settings of the same kind; ``m`` counts when the index is made anew."""
+        self.settings = settings
+        if settings.kind == "hnsw":
+            self._set_candidates(self.index)
+
+    @classmethod
+    def _remade(cls, dimension: int, settings: IndexSettings, index: Any, slots: Any) -> FaissVectors:
+        made = cls(dimension, settings)
+        made.index, made._slots = made._faiss.deserialize_index(index), slots
+        return made
 
     # -------------------------------------------------------------------------------------------------------------- changes
 
@@ -78,9 +112,10 @@ class FaissVectors:
         self._slots[self._np.asarray(places, dtype=self._np.int64)] = self._added(array)
         self._tidy()
 
-    def keep(self, places: Sequence[int]) -> None:
-        """Drop all but these, which move up."""
-        self._slots = self._slots[self._np.asarray(places, dtype=self._np.int64)]
+    def close(self, moves: Moves) -> None:
+        """Drop some, in whose places the last ones come."""
+        self._slots[moves.ends] = self._slots[moves.starts]
+        self._slots = self._slots[: moves.left]
         self._tidy()
 
     def _added(self, array: Any) -> Any:
@@ -91,9 +126,7 @@ class FaissVectors:
     def _prepared(self, array: Any) -> Any:
         if self.settings.distance is not DistanceStrategy.COSINE:
             return array
-        lengths = self._np.linalg.norm(array, axis=1, keepdims=True)
-        lengths[lengths == 0] = 1
-        return array / lengths
+        return units(self._np, array)
 
     def _tidy(self) -> None:
         if len(self) * 2 <= self.index.ntotal:
@@ -118,12 +151,13 @@ class FaissVectors:
         most = min(k, len(self) if chosen is None else len(chosen))
         if most == 0:
             return []
+        among = self._slots if chosen is None else self._slots[chosen]
         if chosen is None and len(self) == self.index.ntotal:
             scores, slots = self.index.search(query, most)
         else:
-            scores, slots = self._searched_among(query, most, self._slots if chosen is None else self._slots[chosen])
+            scores, slots = self._searched_among(query, most, among, exactly=chosen is not None)
         if int((slots[0] >= 0).sum()) < most:
-            scores, slots = self._compared(query, most, self._slots if chosen is None else self._slots[chosen])
+            scores, slots = self._compared(query, most, among)
         return list(zip(self._places(slots[0]), scores[0].tolist(), strict=True))
 
     def _places(self, slots: Any) -> list[int]:
@@ -133,14 +167,19 @@ class FaissVectors:
         places[self._slots] = self._np.arange(len(self))
         return cast("list[int]", places[slots].tolist())
 
-    def _searched_among(self, query: Any, k: int, slots: Any) -> Any:
-        """A search in which faiss passes over all other slots."""
+    def _searched_among(self, query: Any, k: int, slots: Any, *, exactly: bool) -> Any:
+        """A search in which faiss passes over all other slots.
+
+        Of a few among many a graph finds those that lie on its way, and so not always the nearest: to be exact is to
+        compare all of them.
+        """
         allowed = self._np.zeros(self.index.ntotal, dtype=bool)
         allowed[slots] = True
         bits = self._np.packbits(allowed, bitorder="little")
         selector = self._faiss.IDSelectorBitmap(bits)
-        if self.settings.kind == "flat":
-            return self.index.search(query, k, params=self._faiss.SearchParameters(sel=selector))
+        if exactly or self.settings.kind == "flat":
+            flat = self.index if self.settings.kind == "flat" else self._faiss.downcast_index(self.index.storage)
+            return flat.search(query, k, params=self._faiss.SearchParameters(sel=selector))
         wide = max(self.settings.ef_search, k)
         return self.index.search(query, k, params=self._faiss.SearchParametersHNSW(sel=selector, efSearch=wide))
 
@@ -171,7 +210,7 @@ class FaissVectors:
     def read(cls, path: Path, dimension: int, count: int, settings: IndexSettings) -> FaissVectors:
         """The vectors of a file; raises StoreError for one that is not an index of that shape."""
         made = cls(dimension, settings)
-        check_file(path, dimension, count, made.index.metric_type, settings.kind == "hnsw")
+        check_file(path, dimension, count, made.index.metric_type, made._levels())
         try:
             index = made._faiss.read_index(str(path))
         except RuntimeError as error:
@@ -181,6 +220,6 @@ class FaissVectors:
         if shape != (True, dimension, count, made.index.metric_type):
             raise StoreError(f"{path} is an index of another kind or size than the file beside it says")
         if settings.kind == "hnsw":
-            index.hnsw.efSearch = settings.ef_search
+            made._set_candidates(index)  # those of the file are not believed
         made.index, made._slots = index, made._np.arange(count, dtype=made._np.int64)
         return made

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
 
 from plait.documents import Document
 from plait.embeddings import Embeddings
-from plait.vectorstores.base import Hit, VectorStore
+from plait.vectorstores.base import Hit, VectorStore, checked_model
 from plait.vectorstores.blocks import Block, block
 from plait.vectorstores.records import read_record, record_of, replace_file
-from plait.vectorstores.rows import Filter, Rows
+from plait.vectorstores.rows import Filter, Rows, copied
 
 __all__ = ["InMemoryVectorStore"]
 
@@ -28,7 +29,7 @@ class InMemoryVectorStore(VectorStore):
     """
 
     def __init__(self, embedding: Embeddings) -> None:
-        self._embedding = embedding
+        self._embedding = checked_model(embedding)
         self._lock = RLock()  # a filter that is a function may ask the store
         self._rows = Rows()
         self._vectors: Block | None = None
@@ -42,19 +43,24 @@ class InMemoryVectorStore(VectorStore):
     def __bool__(self) -> bool:
         return True  # an empty store is a store
 
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {**vars(self), "_rows": copy(self._rows), "_vectors": copy(self._vectors), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock())
+
     @property
     def embeddings(self) -> Embeddings:
         """What makes the vectors."""
         return self._embedding
 
-    @classmethod
-    def _made(cls, embedding: Embeddings, **kwargs: Any) -> Self:
-        return cls(embedding, **kwargs)
-
     def _dimension(self) -> int | None:
-        return None if self._vectors is None else self._vectors.dimension
+        vectors = self._vectors  # another thread may take them away
+        return None if vectors is None else vectors.dimension
 
     def _put(self, ids: list[str], vectors: Any, texts: list[str], metadatas: list[Mapping[str, Any]]) -> None:
+        about = [copied(metadata) for metadata in metadatas]
         with self._lock:
             new = block(vectors, len(ids), self._dimension(), type(self._embedding).__name__)
             kept = self._vectors = self._vectors or new.empty()
@@ -65,18 +71,16 @@ class InMemoryVectorStore(VectorStore):
                     fresh.append(number)
                 else:
                     kept.replace(place, new, number)
-                    self._rows.replace(place, texts[number], metadatas[number])
+                    self._rows.replace(place, texts[number], about[number])
             kept.append(new, fresh)
-            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [metadatas[n] for n in fresh])
+            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [about[n] for n in fresh])
 
     def _drop(self, ids: list[str] | None) -> None:
         with self._lock:
-            gone = set(self._rows.ids if ids is None else ids) & self._rows.places.keys()
-            left = [place for place, id in enumerate(self._rows.ids) if id not in gone]
-            self._rows.keep(left)
+            moves = self._rows.drop([*self._rows.ids] if ids is None else ids)
             if self._vectors is not None:
-                self._vectors.keep(left)
-                self._vectors = self._vectors if left else None
+                self._vectors.close(moves)
+                self._vectors = self._vectors if moves.left else None
 
     def _get(self, ids: list[str]) -> list[Document]:
         with self._lock:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
 from plait.errors import StoreError
-from plait.vectorstores.rows import Rows
+from plait.stopping import sleep
+from plait.vectorstores.rows import DEEPEST, SCALARS, Rows, too_deep
 
-__all__ = ["read_record", "record_of", "replace_file"]
+__all__ = ["alone_in", "check_is_file", "read_record", "record_of", "replace_file", "to_disk", "unreadable"]
 
 _FORMAT: Final = 1
 
@@ -45,6 +46,7 @@ def _culprit(rows: Rows) -> str:
 
 def read_record(path: Path, kind: str) -> tuple[dict[str, Any], Rows]:
     """What is in a store's file, and its documents; raises StoreError for a file of any other content."""
+    check_is_file(path)
     try:
         record: Any = json.loads(path.read_bytes())
     except OSError as error:
@@ -61,12 +63,22 @@ def read_record(path: Path, kind: str) -> tuple[dict[str, Any], Rows]:
     return known, _rows(path, known)
 
 
+def check_is_file(path: Path) -> None:
+    """Raise StoreError for what is there and is no plain file: a pipe or a device might never end."""
+    if path.exists() and not path.is_file():
+        raise unreadable(path, "it is no plain file")
+
+
 def _rows(path: Path, record: dict[str, Any]) -> Rows:
     ids, texts, metadatas = (_column(path, record, name) for name in ("ids", "texts", "metadatas"))
     if not len(ids) == len(texts) == len(metadatas):
         raise unreadable(path, f"it has {len(ids)} ids, {len(texts)} texts and {len(metadatas)} metadatas")
     if not all(type(each) is str for each in (*ids, *texts)) or not all(type(each) is dict for each in metadatas):
         raise unreadable(path, "an id or a text in it is no text, or metadata no object")
+    if any(type(value) not in SCALARS for each in metadatas for value in each.values()) and any(
+        map(too_deep, metadatas)
+    ):
+        raise unreadable(path, f"metadata in it is nested more than {DEEPEST} levels deep")
     rows = Rows()
     rows.ids, rows.texts, rows.metadatas = ids, texts, metadatas
     rows.places = dict(zip(ids, range(len(ids)), strict=True))
@@ -87,6 +99,53 @@ def unreadable(path: Path, why: str) -> StoreError:
     return StoreError(f"{path} cannot be loaded as a vector store: {why}. Nothing was loaded; save the store again")
 
 
+@contextmanager
+def alone_in(folder: Path) -> Generator[None, None, None]:
+    """While one saves into a folder, whoever else wants to waits, in this process and others: of two that remove what they
+    do not need, each would remove what the other one has just written. Systems without such locks go without.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        import fcntl
+    except ImportError:
+        yield
+        return
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made: {error.strerror or error}") from error
+    with _opened_folder(folder) as handle:
+        _lock(fcntl, handle, folder)
+        yield
+
+
+_TRIES: Final = 3000
+_PAUSE: Final = 0.02  # seconds
+
+
+def _lock(fcntl: Any, handle: int, folder: Path) -> None:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it goes with the handle, or with the process
+        except BlockingIOError:
+            sleep(_PAUSE)
+        except OSError:  # not every file system has them
+            return
+        else:
+            return
+    raise StoreError(f"{folder} is being written by somebody else for {_TRIES * _PAUSE:.0f} seconds; nothing was saved")
+
+
+@contextmanager
+def _opened_folder(folder: Path) -> Generator[int, None, None]:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be opened: {error.strerror or error}") from error
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that its old content stands until the new one does."""
     part = path.with_name(f".plait-{uuid4().hex}")
@@ -101,3 +160,9 @@ def replace_file(path: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink()
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file that was written is there after a crash of the machine, too."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

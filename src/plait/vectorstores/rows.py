@@ -6,15 +6,15 @@ is given out are copies, so that nobody changes a document in the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from plait.documents import Document
 from plait.errors import StoreError
 from plait.vectorstores.filters import keys_of, parsed, passes
 
-__all__ = ["SCALARS", "Filter", "Rows", "copied", "refuse_unknown"]
+__all__ = ["DEEPEST", "SCALARS", "Filter", "Moves", "Rows", "copied", "refuse_unknown", "too_deep"]
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
 """A dict, as ``plait.vectorstores.filters`` says; or, for stores in memory, a function of a document."""
@@ -30,8 +30,49 @@ def copied(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return held if all(type(value) in SCALARS for value in held.values()) else deepcopy(held)
 
 
+DEEPEST: Final = 100
+"""How deep metadata may be nested: who copies or writes it goes down one call for each level, or several."""
+
+
+def too_deep(metadata: Mapping[str, Any]) -> bool:
+    """Whether it is nested deeper than that."""
+    level: list[Any] = [value for value in metadata.values() if type(value) not in SCALARS]
+    seen: set[int] = set()
+    for _ in range(DEEPEST):
+        if not level:
+            return False
+        new = [value for value in level if id(value) not in seen]  # some hold themselves
+        seen.update(map(id, new))
+        level = [part for value in new for part in _parts(value) if type(part) not in SCALARS]
+    return True
+
+
+def _parts(value: object) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return cast("Mapping[Any, Any]", value).values()
+    return cast("Iterable[Any]", value) if isinstance(value, list | tuple) else ()
+
+
+class Moves(NamedTuple):
+    """How what is left of some columns closes ranks: each at ``starts`` goes to the one of ``ends``, then ``left`` are left."""
+
+    starts: list[int]
+    ends: list[int]
+    left: int
+
+
+def _moves(gone: set[int], count: int) -> Moves:
+    left = count - len(gone)
+    return Moves(
+        [place for place in range(left, count) if place not in gone], [place for place in gone if place < left], left
+    )
+
+
 class Rows:
-    """The documents of a store by their place."""
+    """The documents of a store by their place.
+
+    What it is given it keeps as it is: whoever gives it copies it before anything is touched. What it gives out are copies.
+    """
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -42,25 +83,41 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def add(self, ids: Sequence[str], texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]]) -> None:
-        """Put new documents at the end."""
+    def add(self, ids: Sequence[str], texts: Sequence[str], metadatas: Sequence[dict[str, Any]]) -> None:
+        """Put new documents at the end; the metadata is kept as it is."""
         start = len(self.ids)
+        places = dict(zip(ids, range(start, start + len(ids)), strict=True))
         self.ids += ids
         self.texts += texts
-        self.metadatas += [copied(metadata) for metadata in metadatas]
-        self.places.update(zip(ids, range(start, len(self.ids)), strict=True))
+        self.metadatas += metadatas
+        self.places.update(places)
 
-    def replace(self, place: int, text: str, metadata: Mapping[str, Any]) -> None:
+    def replace(self, place: int, text: str, metadata: dict[str, Any]) -> None:
         """Put another document at a place, under the same id."""
         self.texts[place] = text
-        self.metadatas[place] = copied(metadata)
+        self.metadatas[place] = metadata
 
-    def keep(self, places: Sequence[int]) -> None:
-        """Drop all but these, which move up."""
-        self.ids = [self.ids[place] for place in places]
-        self.texts = [self.texts[place] for place in places]
-        self.metadatas = [self.metadatas[place] for place in places]
-        self.places = {id: place for place, id in enumerate(self.ids)}
+    def drop(self, ids: Iterable[str]) -> Moves:
+        """Forget these, if they are there; the last ones take their places, and where to is given."""
+        gone = {id: self.places[id] for id in ids if id in self.places}
+        moves = _moves(set(gone.values()), len(self))
+        for column in self._columns():
+            for start, end in zip(moves.starts, moves.ends, strict=True):
+                column[end] = column[start]
+            del column[moves.left :]
+        for id in gone:
+            del self.places[id]
+        self.places.update((self.ids[end], end) for end in moves.ends)
+        return moves
+
+    def _columns(self) -> tuple[list[Any], list[Any], list[Any]]:
+        return self.ids, self.texts, self.metadatas
+
+    def __copy__(self) -> Rows:
+        new = Rows()
+        new.ids, new.texts, new.metadatas = (list(column) for column in self._columns())  # no metadata is ever changed
+        new.places = dict(self.places)
+        return new
 
     def document(self, place: int) -> Document:
         """The document at a place, as an object of the caller's own."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from math import isfinite, sqrt
+from operator import index
 from types import ModuleType
 from typing import Any, TypeAlias
 
 from plait.errors import ConfigError, StoreError
 
-__all__ = ["Vector", "check_number", "check_vector", "cosines", "maximal_marginal_relevance", "numpy", "unit"]
+__all__ = ["Vector", "check_number", "check_vector", "cosines", "maximal_marginal_relevance", "numpy", "unit", "units"]
 
 Vector: TypeAlias = Sequence[float]
 
@@ -27,8 +29,9 @@ def numpy() -> ModuleType | None:
 
 def check_number(name: str, value: Any, least: int) -> int:
     """The number, if it is a whole one that is large enough; raises ConfigError otherwise."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return value
+    with suppress(TypeError):
+        if not isinstance(value, bool) and (number := index(value)) >= least:  # numpy has whole numbers of its own
+            return number
     raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r:.60}")
 
 
@@ -77,7 +80,8 @@ def maximal_marginal_relevance(
     Each next one has the greatest ``lambda_mult * nearness to the query - (1 - lambda_mult) * nearness to the nearest
     chosen``, by cosine (Carbonell and Goldstein, 1998). 1 asks for nearness alone, 0 for difference alone.
     """
-    near = cosines(query, vectors)
+    compared = _compared([query, *vectors])
+    near = compared(0)[1:]
     chosen: list[int] = []
     closest = [0.0] * len(vectors)  # of each, to the nearest that is chosen
     left = list(range(len(vectors)))
@@ -87,6 +91,40 @@ def maximal_marginal_relevance(
         best = max(left, key=scores.__getitem__)
         left.remove(best)
         chosen.append(best)
-        for i, cosine in zip(left, cosines(vectors[best], [vectors[i] for i in left]), strict=True):
-            closest[i] = cosine if first else max(closest[i], cosine)
+        cosine = compared(best + 1)[1:]
+        for i in left:
+            closest[i] = cosine[i] if first else max(closest[i], cosine[i])
     return chosen
+
+
+def _compared(vectors: list[Vector]) -> Callable[[int], list[float]]:
+    """What gives the cosines of the vector at a place with each of them."""
+    np: Any = numpy()
+    if np is None or len(vectors) < 2:
+        units_ = [unit(vector) for vector in vectors]
+        return lambda place: [sum(map(_times, units_[place], other)) for other in units_]
+    rows = units(np, np.asarray(vectors, dtype=np.float64))
+    return lambda place: np.einsum("ij,j->i", rows, rows[place]).tolist()  # equal rows give equal numbers
+
+
+def units(np: Any, rows: Any) -> Any:
+    """The rows of an array made as long as 1; one of zeros stays as it is."""
+    with np.errstate(over="ignore", under="ignore"):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    strange = ~((lengths > _SHORT) & (lengths < _LONG))[:, 0]
+    lengths[strange] = 1
+    made = rows / lengths
+    if strange.any():
+        made[strange] = _wide_units(np, rows[strange])
+    return made
+
+
+_SHORT, _LONG = 1e-15, 1e18
+"""Between these the squares of 32 bits are exact enough."""
+
+
+def _wide_units(np: Any, rows: Any) -> Any:
+    wide = rows.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    return wide / lengths
