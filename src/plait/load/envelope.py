@@ -79,6 +79,8 @@ def printed(tree: Tree, *, pretty: bool) -> str:
 
 def parsed(text: str | bytes) -> Tree:
     """The tree of a text, which must be JSON as the standard has it, each key once. Raises LoadError."""
+    if not isinstance(cast("object", text), str | bytes | bytearray):
+        raise LoadError(f"$: a text was expected, got {type(text).__name__}; dicts and lists are what `load` takes")
     if len(text) > MAX_CHARS:
         raise LoadError(f"$: the text has {len(text):,} characters, more than the {MAX_CHARS:,} that are read")
     try:
@@ -108,10 +110,11 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class _Counted:
-    """What both directions share: a bound on how deep and how many."""
+    """What both directions share: a bound on how deep and how many, and who looks at texts and bytes on their way."""
 
     def __init__(self) -> None:
         self._left = MAX_NODES
+        self.guard: Callable[[Any, Place], Any] | None = None
 
     def _count(self, place: Place, depth: int) -> None:
         self._left -= 1
@@ -119,6 +122,9 @@ class _Counted:
             raise place.error(f"more than {MAX_DEPTH} values in one another")
         if self._left < 0:
             raise place.error(f"more than {MAX_NODES:,} values")
+
+    def _guarded(self, value: Any, place: Place) -> Any:
+        return value if self.guard is None else self.guard(value, place)
 
 
 class Writer(_Counted):
@@ -134,6 +140,9 @@ class Writer(_Counted):
         kind = cast("type[Any]", type(value))
         if value is None or kind is bool:
             return value
+        if kind is str or kind is bytes:
+            value = self._guarded(value, place)
+            kind = cast("type[Any]", type(value))
         if kind in _FACTS:
             return _FACTS[kind](value)
         write = self._WRITES.get(kind)
@@ -229,10 +238,14 @@ class Reader(_Counted):
         self._count(place, depth)
         kind = cast("type[Any]", type(tree))
         if kind is dict:
-            return self._opened(tree, place, depth) if KEY in tree else dict(self._pairs(tree, place, depth))
+            if KEY in tree:
+                return self._guarded(self._opened(tree, place, depth), place)
+            return dict(self._pairs(tree, place, depth))
         if kind is list:
             return self._items(tree, place, depth)
-        if kind in (str, int, bool) or tree is None or (kind is float and isfinite(tree)):
+        if kind is str:
+            return self._guarded(tree, place)
+        if kind in (int, bool) or tree is None or (kind is float and isfinite(tree)):
             return tree
         raise place.error(f"a number too large to be one, or an object of the class {kind.__name__}; JSON has neither")
 

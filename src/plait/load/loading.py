@@ -8,9 +8,10 @@ from typing import Any, cast
 from plait.errors import LoadError, PlaitError
 from plait.load.envelope import Place, Reader, Tree
 from plait.load.models import made
-from plait.load.secrets import is_secret_place
+from plait.load.refusals import reached_by, refuse
+from plait.load.secrets import Given, Holder
 from plait.load.shapes import SHAPES
-from plait.load.table import SAVED, SECRETIVE, class_named, refuse_code
+from plait.load.table import DATA, SAVED, SECRETIVE, class_named, functions
 from plait.load.toolkit import retooled
 from plait.load.types_by_name import TYPES, joined
 
@@ -31,16 +32,21 @@ class Loader:
         self._classes = {each.__name__: each for each in classes}
         self._secrets = secrets or {}
         self._addresses = frozenset(addresses)
-        self._secretive = False
+        self._holder: Holder | None = None
         self._reader = Reader(self._own)
 
     def value(self, tree: Tree) -> Any:
         """The value of a tree; raises LoadError, which says where in it something cannot be loaded."""
-        return self._reader.read(tree)
+        try:
+            return self._reader.read(tree)
+        except RecursionError:
+            raise LoadError("$: it is nested deeper than the stack that is left here can hold") from None
 
     def _own(self, tag: str, fields: Mapping[str, Tree], place: Place, depth: int) -> Any:
         if tag == "function":
             return self._named(fields, self._functions, place, "functions")
+        if tag == "part":
+            return self._named(fields, functions(), place, "functions")
         if tag == "secret":
             return self._secret(fields, place)
         if tag == "type":
@@ -56,9 +62,10 @@ class Loader:
         return known[name]
 
     def _secret(self, fields: Mapping[str, Tree], place: Place) -> Any:
-        if not self._secretive or not is_secret_place(place.step):
+        if self._holder is None or not self._holder.may_hold(place):
             raise place.error("a secret cannot stand here, only in the settings of a model or of a bound step")
-        return self._named(fields, self._secrets, place, "secrets")
+        given: Any = self._named(fields, self._secrets, place, "secrets")
+        return Given(given.get_secret_value() if hasattr(given, "get_secret_value") else given)
 
     def _type(self, fields: Mapping[str, Tree], place: Place, depth: int) -> Any:
         name, parts = fields.get("name"), fields.get("of")
@@ -69,7 +76,7 @@ class Loader:
         if name.startswith("own:"):
             return self._class(name.removeprefix("own:"), place)
         found = TYPES.get(name)
-        if found is None and name not in SAVED:
+        if found is None and name not in DATA:
             raise place.error(f"the type {name!r:.80} is not known")
         return class_named(name) if found is None else found
 
@@ -95,17 +102,16 @@ class Loader:
         if not own and name not in SAVED:
             raise place.error(f"{tag!r:.80} is not known; this plait does not save such a thing")
         cls = self._class(name, place) if own else class_named(name)
-        before, self._secretive = self._secretive, own or name in SECRETIVE
+        before, self._holder = self._holder, Holder(cls, place) if own or name in SECRETIVE else None
+        self._reader.guard = self._holder and self._holder.opened
         state = self._reader.fields(fields, place, depth)
-        self._secretive = before
+        self._holder, self._reader.guard = before, before and before.opened
         self._check_address(cls, name, state, place)
         return _built(lambda: _made(cls, "" if own else name, state), name, place)
 
     def _check_address(self, cls: type[Any], name: str, state: Mapping[str, Any], place: Place) -> None:
         """A text must not decide where keys and prompts are sent, nor which file native code reads."""
-        if name == "RunnableConfigurableFields":
-            _refuse_addresses(state, place)
-        for field, what in _reached_by(cls).items():
+        for field, what in reached_by(cls).items():
             address = state.get(field)
             if address and address not in self._addresses:
                 raise place.error(
@@ -113,33 +119,14 @@ class Loader:
                 )
 
 
-def _reached_by(cls: type[Any]) -> Mapping[str, str]:
-    """The fields of a model that say what it reaches, and what it would do there."""
-    remote = {"base_url": "send prompts, and its key, to"} if hasattr(cls, "_ADDRESS") else {}
-    local = any(each.__name__ == "ChatLocal" for each in cls.__mro__)
-    return {**remote, "model": "have llama.cpp read the file"} if local else remote
-
-
-def _refuse_addresses(state: Mapping[str, Any], place: Place) -> None:
-    cls, fields = cast("type[Any]", type(state.get("default"))), state.get("fields")
-    if not hasattr(cls, "_ADDRESS") or not isinstance(fields, Mapping):
-        return
-    aliases: Mapping[Any, Any] = getattr(cls, "_ALIASES", {})
-    named = {aliases.get(name, name) for name in cast("Mapping[Any, Any]", fields)}
-    if named & {"api_key", "default_headers", *_reached_by(cls)}:
-        raise place.error(
-            "a saved chain cannot make the address or the key of a model configurable: do so where you load"
-        )
-
-
 def _made(cls: type[Any], name: str, state: dict[str, Any]) -> Any:
-    refuse_code(state)
+    refuse(name, state)
     shape = SHAPES.get(name)
     if shape is not None:
         return _shaped(cls, shape.fields, shape.make, state)
     if name in ("StructuredTool", "Tool", "RunnableTool") and "args_schema" not in state:
         return retooled(cls, state)
-    return made(cls, state, own_environment=False)
+    return made(cls, state)
 
 
 def _shaped(

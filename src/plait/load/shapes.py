@@ -98,7 +98,11 @@ def _alternatives(shape: Shape) -> Shape:
 
 
 def _named_tuple(*fields: str) -> Shape:
-    return _shape(**{field: field for field in fields})
+    def takes(node: Any) -> dict[str, Any]:
+        defaults = node._field_defaults
+        return {name: value for name, value in node._asdict().items() if value is not defaults.get(name, fields)}
+
+    return Shape(fields, takes, _by_name)
 
 
 _OPTIONS: Final = ("id", "options", "default", "name", "description", "is_shared")

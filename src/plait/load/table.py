@@ -6,13 +6,14 @@ To add a class that is a pydantic model, add its name to ``MODELS``. One that is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from plait.errors import ChainError, LoadError
+from plait.errors import ChainError
 
-__all__ = ["ADVICE", "SAVED", "SECRETIVE", "Shape", "advice_for", "class_named", "name_of_class", "refuse_code"]
+__all__ = ["ADVICE", "DATA", "SAVED", "SECRETIVE", "Shape", "advice_for", "class_named", "functions", "name_of_class"]
 
 MODELS: Final[Mapping[str, str]] = {
     "plait.documents": "Document LongContextReorder",
@@ -64,6 +65,13 @@ SAVED: Final[Mapping[str, str]] = {
 }
 """The module of each class, by name."""
 
+DATA: Final = frozenset(
+    name
+    for module in ("documents", "messages", "outputs", "prompt_values")
+    for name in MODELS[f"plait.{module}"].split()
+)
+"""Which a text may name as types. No model: a parser would make one, with the key of the environment, of any answer."""
+
 SECRETIVE: Final = frozenset(
     ("RunnableBinding", "ChatAnthropic", "ChatLocal", "ChatOpenAI", "OpenAI", "OpenAIEmbeddings")
 )
@@ -92,6 +100,10 @@ ADVICE: Final[Mapping[str, str]] = {
 """What to do instead, by the name of a class or of one that it derives from."""
 
 
+FUNCTIONS: Final = ("OutputFixingParser._told", "RetryOutputParser._told", "RetryWithErrorOutputParser._told")
+"""Those of plait that its own classes put into chains."""
+
+
 class Shape(NamedTuple):
     """The state of a class as fields: how they are taken from an object, and how one is made of them."""
 
@@ -109,6 +121,13 @@ def class_named(name: str) -> type[Any]:
     return found
 
 
+@cache
+def functions() -> Mapping[str, Any]:
+    """The functions of plait that a chain may have, by name."""
+    parts = {name: name.partition(".") for name in FUNCTIONS}
+    return {name: getattr(class_named(cls), function) for name, (cls, _, function) in parts.items()}
+
+
 def name_of_class(kind: type[Any]) -> str | None:
     """The name of a class in the table; None if it is another, whatever it is called."""
     name = kind.__name__
@@ -121,13 +140,12 @@ def name_of_class(kind: type[Any]) -> str | None:
 def advice_for(kind: type[Any]) -> str:
     """What to do with an object of a class that cannot be saved."""
     found = (ADVICE[each.__name__] for each in kind.__mro__ if each.__name__ in ADVICE)
-    return next(found, "save what it is made of, or give it as functions={'name': it} here and to loads")
+    return next(found, _advice_for_other(kind))
 
 
-def refuse_code(state: Mapping[str, Any]) -> None:
-    """Raise LoadError for settings that would have a text from outside decide how long something runs."""
-    if state.get("is_separator_regex"):
-        raise LoadError(
-            "its separators are regular expressions, which can run for ever: build it where you load, and give it as "
-            "functions={'name': it} here and to loads"
-        )
+def _advice_for_other(kind: type[Any]) -> str:
+    if kind.__module__.partition(".")[0] == "numpy":
+        return "make it plain values, by tolist()"
+    if hasattr(kind, "model_fields") or hasattr(kind, "__dataclass_fields__") or issubclass(kind, Enum):
+        return f"pass classes=[{kind.__name__}] here and to loads"
+    return "save what it is made of, or give it as functions={'name': it} here and to loads"

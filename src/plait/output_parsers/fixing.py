@@ -28,9 +28,17 @@ class OutputFixingParser(AskingParser[T], Generic[T]):
         cls, llm: Runnable[Any, Any], parser: BaseOutputParser[Made], prompt: Any = None, max_retries: int = 1
     ) -> OutputFixingParser[Made]:
         """Ask ``llm``, by ``prompt`` if given: a Runnable that takes a dict with instructions, completion and error."""
-        chain = (RunnableLambda(_told) if prompt is None else prompt) | llm | StrOutputParser()
+        chain = (RunnableLambda(cls._told) if prompt is None else prompt) | llm | StrOutputParser()
         of_any: type[Any] = cls
         return cast("OutputFixingParser[Made]", of_any(parser=parser, retry_chain=chain, max_retries=max_retries))
+
+    @staticmethod
+    def _told(given: Mapping[str, Any]) -> str:
+        return (
+            f"The instructions were:\n{given['instructions']}\n\nThe answer was:\n{given['completion']}\n\n"
+            f"What is wrong with it: {given['error']}\n\n"
+            "Give the same answer in the form that the instructions ask for, and nothing else:"
+        )
 
     def parse(self, text: str) -> T:
         """The value of a text, or of what a model makes of it."""
@@ -49,11 +57,3 @@ class OutputFixingParser(AskingParser[T], Generic[T]):
     @property
     def _type(self) -> str:
         return "output_fixing"
-
-
-def _told(given: Mapping[str, Any]) -> str:
-    return (
-        f"The instructions were:\n{given['instructions']}\n\nThe answer was:\n{given['completion']}\n\n"
-        f"What is wrong with it: {given['error']}\n\n"
-        "Give the same answer in the form that the instructions ask for, and nothing else:"
-    )

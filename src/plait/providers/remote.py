@@ -25,6 +25,7 @@ from plait.providers.attempts import Attempts, in_time
 from plait.providers.faults import Faults
 from plait.providers.keys import is_loopback, is_secret_header, sendable
 from plait.providers.streams import aopened, opened
+from plait.redaction import masked
 
 __all__ = ["RemoteModel", "refuse_unknown"]
 
@@ -150,6 +151,9 @@ class RemoteModel(BaseModel):
         return sorted(
             ((k, v) for k, v in BaseModel.__repr_args__(self) if k in given), key=lambda item: item[0] != "model"
         )
+
+    def __repr_str__(self, join_str: str) -> str:
+        return masked(super().__repr_str__(join_str))  # a key may stand in a query, too
 
     def __copy__(self) -> Self:
         copied = super().__copy__()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple, cast
 
-from plait.errors import ConfigError
+from plait.errors import ConfigError, LoadError
 from plait.redaction import is_secret_name
 from plait.signatures import resolve_hint
 
-__all__ = ["Setting", "known_as", "remade", "settings_of"]
+__all__ = ["Setting", "known_as", "parameters_of", "remade", "settings_of"]
 
 _MISSING: Final = object()
 
@@ -28,7 +29,7 @@ def settings_of(thing: Any) -> dict[str, Setting]:
     Of a constructor all parameters must be attributes of the same name (or with ``_`` before it), or nothing can be
     changed. The value of a secret is not told.
     """
-    found = _fields(thing) if _is_model(thing) else _parameters(thing)
+    found = _fields(thing) if _is_model(thing) else parameters_of(thing)
     return {name: s._replace(value=None) if is_secret_name(name) else s for name, s in found.items()}
 
 
@@ -42,7 +43,7 @@ def remade(thing: Any, changes: Mapping[str, Any], ids: Mapping[str, str]) -> An
 
     Raises ConfigError if that cannot be, with the keys of ``config["configurable"]`` that the changes came from.
     """
-    given = _given(thing) if _is_model(thing) else {name: s.value for name, s in _parameters(thing).items()}
+    given = _given(thing) if _is_model(thing) else {name: s.value for name, s in parameters_of(thing).items()}
     try:
         return _class(thing)(**{_keyword(thing, name): value for name, value in {**given, **changes}.items()})
     except (ValueError, TypeError) as error:
@@ -101,16 +102,19 @@ def _keyword(thing: Any, name: str) -> str:
 # -------------------------------------------------------------------------------------------------------- plain classes
 
 
-def _parameters(thing: Any) -> dict[str, Setting]:
+def parameters_of(thing: Any, *, strictly: bool = False) -> dict[str, Setting]:
+    """The parameters of its constructor, with secrets; nothing if one cannot be read back, or, strictly, an error."""
     from inspect import Parameter, signature  # only who makes something configurable needs it
 
     names = getattr(_class(thing).__init__, "__globals__", {})
     found: dict[str, Setting] = {}
     for name, parameter in signature(_class(thing)).parameters.items():
-        if parameter.kind is Parameter.VAR_KEYWORD:
+        if parameter.kind is Parameter.VAR_KEYWORD and not strictly:
             continue
         value = _read_back(thing, name)
-        if value is _MISSING or parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY):
+        if value is _MISSING or parameter.kind not in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY):
+            if strictly:
+                raise LoadError(f"what its constructor was given as {str(parameter)!r:.80} cannot be read from it")
             return {}
         annotation = Any if parameter.annotation is Parameter.empty else resolve_hint(parameter.annotation, names)
         found[name] = Setting(annotation, value, None)
@@ -118,11 +122,9 @@ def _parameters(thing: Any) -> dict[str, Setting]:
 
 
 def _read_back(thing: Any, name: str) -> Any:
-    held = cast("dict[str, Any]", vars(thing))
+    held: dict[str, Any] = getattr(thing, "__dict__", {})
     if name in held:
         return held[name]
-    return (
-        getattr(thing, name)
-        if isinstance(getattr(_class(thing), name, None), property)
-        else held.get(f"_{name}", _MISSING)
-    )
+    if isinstance(getattr(_class(thing), name, None), property | MemberDescriptorType):
+        return getattr(thing, name, _MISSING)
+    return held.get(f"_{name}", _MISSING)
