@@ -63,7 +63,10 @@ from plait.retrievers import (
     ContextualCompressionRetriever,
     EmbeddingsFilter,
     EnsembleRetriever,
+    LLMChainExtractor,
+    LLMChainFilter,
     MultiQueryRetriever,
+    MultiVectorRetriever,
     ParentDocumentRetriever,
 )
 from plait.runnables import (
@@ -913,12 +916,31 @@ def searched() -> Any:
     return InMemoryVectorStore.from_texts(_NOTES, _EMBEDDING).as_retriever(search_kwargs={"k": 2})
 
 
+_TO_COMPRESS: list[Any] = [{"documents": [Document(text) for text in _NOTES], "query": query} for query in _QUERIES]
+NO_DOCUMENTS: list[Any] = [(1, TypeError), ({"documents": ["text"], "query": "x"}, TypeError)]
+
+
 def in_pieces() -> ParentDocumentRetriever:
     pieces = RecursiveCharacterTextSplitter(chunk_size=10, chunk_overlap=0)
     store, kept = InMemoryVectorStore(_EMBEDDING), InMemoryStore()
     retriever = ParentDocumentRetriever(vectorstore=store, docstore=kept, child_splitter=pieces)
     retriever.add_documents(map(Document, _NOTES))
     return retriever
+
+
+def by_summaries() -> MultiVectorRetriever:
+    store, kept = InMemoryVectorStore(_EMBEDDING), InMemoryStore()
+    store.add_documents([Document(text[:4], metadata={"doc_id": text}) for text in _NOTES])
+    kept.mset([(text, Document(text)) for text in _NOTES])
+    return MultiVectorRetriever(vectorstore=store, docstore=kept)
+
+
+def quoted(given: dict[str, Any]) -> str:
+    return str(given["context"])[:3]
+
+
+def matters(given: dict[str, Any]) -> bool:
+    return bool(given["question"][0] in given["context"])
 
 
 def reworded(given: dict[str, Any]) -> str:
@@ -950,10 +972,13 @@ RETRIEVERS = {
         _QUERIES,
         NO_QUERY,
     ),
+    "documents that other texts stand for": Sample(by_summaries(), _QUERIES, NO_QUERY),
+    "a model that extracts": Sample(LLMChainExtractor(llm_chain=RunnableLambda(quoted)), _TO_COMPRESS, NO_DOCUMENTS),
+    "a model that judges": Sample(LLMChainFilter(llm_chain=RunnableLambda(matters)), _TO_COMPRESS, NO_DOCUMENTS),
     "a filter of documents": Sample(
         EmbeddingsFilter(embeddings=_EMBEDDING, k=1),
-        [{"documents": [Document(text) for text in _NOTES], "query": query} for query in _QUERIES],
-        [(1, TypeError), ({"documents": ["text"], "query": "x"}, TypeError)],
+        _TO_COMPRESS,
+        NO_DOCUMENTS,
     ),
 }
 

@@ -223,7 +223,10 @@ if TYPE_CHECKING:
     from plait.retrievers import ContextualCompressionRetriever as ContextualCompressionRetriever
     from plait.retrievers import EmbeddingsFilter as EmbeddingsFilter
     from plait.retrievers import EnsembleRetriever as EnsembleRetriever
+    from plait.retrievers import LLMChainExtractor as LLMChainExtractor
+    from plait.retrievers import LLMChainFilter as LLMChainFilter
     from plait.retrievers import MultiQueryRetriever as MultiQueryRetriever
+    from plait.retrievers import MultiVectorRetriever as MultiVectorRetriever
     from plait.retrievers import ParentDocumentRetriever as ParentDocumentRetriever
     from plait.runnables import ConfigurableField as ConfigurableField
     from plait.runnables import ConfigurableFieldMultiOption as ConfigurableFieldMultiOption
@@ -478,6 +481,8 @@ __all__ = [
     "JsonOutputKeyToolsParser",
     "JsonOutputParser",
     "JsonOutputToolsParser",
+    "LLMChainExtractor",
+    "LLMChainFilter",
     "LLMResult",
     "Language",
     "LanguageModelInput",
@@ -506,6 +511,7 @@ __all__ = [
     "ModelConnectionError",
     "ModelError",
     "MultiQueryRetriever",
+    "MultiVectorRetriever",
     "Node",
     "NonStandardContentBlock",
     "NumberedListOutputParser",
@@ -884,7 +890,10 @@ _MODULES: Final = {
         "ContextualCompressionRetriever",
         "EmbeddingsFilter",
         "EnsembleRetriever",
+        "LLMChainExtractor",
+        "LLMChainFilter",
         "MultiQueryRetriever",
+        "MultiVectorRetriever",
         "ParentDocumentRetriever",
     ),
     "plait.runnables": (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from plait.errors import ModelError
+from plait.errors import ConfigError, ModelError
 from plait.merging import merge_all
 from plait.messages import AIMessage, HumanMessage, SystemMessage
 from plait.testing import VirtualClock
@@ -182,7 +182,7 @@ def test_mistakes_in_a_script_are_found_when_it_is_made() -> None:
     """No responses, and fields that do not exist, are errors at once."""
     with pytest.raises(ValidationError):
         FakeListChatModel(responses=[])
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match="has no setting 'response'; did you mean 'responses'"):
         FakeListChatModel(response=["a"])  # type: ignore[call-arg]
 
 

@@ -3,8 +3,9 @@
 from plait.retrievers.base import BaseRetriever
 from plait.retrievers.combined import ContextualCompressionRetriever, EnsembleRetriever, MultiQueryRetriever
 from plait.retrievers.compressors import EmbeddingsFilter
+from plait.retrievers.judged import LLMChainExtractor, LLMChainFilter
 from plait.retrievers.keywords import BM25Retriever
-from plait.retrievers.parents import ParentDocumentRetriever
+from plait.retrievers.parents import MultiVectorRetriever, ParentDocumentRetriever
 
 __all__ = [
     "BM25Retriever",
@@ -12,6 +13,9 @@ __all__ = [
     "ContextualCompressionRetriever",
     "EmbeddingsFilter",
     "EnsembleRetriever",
+    "LLMChainExtractor",
+    "LLMChainFilter",
     "MultiQueryRetriever",
+    "MultiVectorRetriever",
     "ParentDocumentRetriever",
 ]

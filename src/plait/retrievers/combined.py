@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from plait.concurrency import DEFAULT_CONCURRENCY, agather, gather
 from plait.documents import BaseDocumentCompressor, Document
@@ -83,7 +84,9 @@ class ContextualCompressionRetriever(BaseRetriever):
         return await self.base_compressor.ainvoke({"documents": documents, "query": query}) if documents else []
 
 
-_QUESTIONS = PromptTemplate.from_template(
+_MOST: Final = 20
+"""How many questions a model may write."""
+_QUESTIONS: Final = PromptTemplate.from_template(
     "Write {count} other ways to ask the question below, so that a search finds documents which say the same in other "
     "words. Put each on a line of its own, and write nothing else.\n\nQuestion: {question}"
 )
@@ -93,7 +96,7 @@ class MultiQueryRetriever(BaseRetriever):
     """Lets a model ask the question in other words, searches for all of them together, and gives what is found once.
 
     ``llm_chain`` takes ``{"question", "count"}`` and gives a text with a question on each line, or a list of questions; at
-    most ``count`` are taken. ``from_llm`` makes it of a model.
+    most ``count`` are taken, or 20 where that is not given. ``from_llm`` makes it of a model.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
@@ -102,8 +105,11 @@ class MultiQueryRetriever(BaseRetriever):
     llm_chain: Runnable[Any, Any]
     include_original: bool = True
     """Whether the question itself is searched for, too."""
-    count: int = Field(default=3, ge=1, le=20)
+    count: int = Field(default=3, ge=1, le=_MOST)
+    """How many other questions are asked for."""
     id_key: str | None = None
+    parser_key: SkipJsonSchema[str | None] = Field(default=None, exclude=True, repr=False)
+    """Known from elsewhere; it means nothing."""
 
     @classmethod
     def from_llm(
@@ -114,7 +120,10 @@ class MultiQueryRetriever(BaseRetriever):
         **settings: Any,
     ) -> Self:
         """A retriever whose questions a model writes; ``prompt`` has the variables ``question`` and ``count``, or one of them."""
-        chain = cast("Runnable[Any, Any]", (prompt or _QUESTIONS) | llm | StrOutputParser())
+        asked = prompt or _QUESTIONS
+        chain = cast("Runnable[Any, Any]", asked | llm | StrOutputParser())
+        if "count" in asked.input_variables:  # else the prompt says in its own words how many
+            settings.setdefault("count", cls.model_fields["count"].default)
         return cls(retriever=retriever, llm_chain=chain, **settings)
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
@@ -135,7 +144,8 @@ class MultiQueryRetriever(BaseRetriever):
 
     def _questions(self, query: str, said: Any) -> list[str]:
         lines = cast("list[Any]", said if isinstance(said, list) else str(said).splitlines())
-        asked = [text for line in lines if (text := str(line).strip())][: self.count]
+        most = self.count if "count" in self.model_fields_set else _MOST
+        asked = [text for line in lines if (text := str(line).strip())][:most]
         return list(dict.fromkeys([query, *asked] if self.include_original or not asked else asked))
 
     def _together(self, found: list[list[Document]]) -> list[Document]:

@@ -49,7 +49,8 @@ class EmbeddingsFilter(BaseDocumentCompressor):
     def _selected(
         self, documents: Sequence[Document], vectors: list[list[float]], query: list[float]
     ) -> list[Document]:
-        nearness = [_cosine(vector, query) for vector in vectors]
+        vectors, query = [_unit(vector) for vector in vectors], _unit(query)
+        nearness = [_product(vector, query) for vector in vectors]
         chosen: list[int] = []
         for place in sorted(range(len(documents)), key=lambda place: -nearness[place]):
             if self.k is not None and len(chosen) == self.k:
@@ -62,10 +63,14 @@ class EmbeddingsFilter(BaseDocumentCompressor):
         if self.similarity_threshold is not None and nearness < self.similarity_threshold:
             return False
         limit = self.redundancy_threshold
-        return limit is None or all(_cosine(vector, other) < limit for other in better)
+        return limit is None or all(_product(vector, other) < limit for other in better)
 
 
-def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
-    product = sum(x * y for x, y in zip(a, b, strict=True))
-    lengths = sqrt(sum(x * x for x in a)) * sqrt(sum(y * y for y in b))
-    return product / lengths if lengths else 0.0
+def _unit(vector: Sequence[float]) -> list[float]:
+    length = sqrt(sum(x * x for x in vector))
+    return [x / length for x in vector] if length else list(vector)
+
+
+def _product(a: Sequence[float], b: Sequence[float]) -> float:
+    """The cosine of two vectors of length 1; 0 where one has no length."""
+    return sum(x * y for x, y in zip(a, b, strict=True))

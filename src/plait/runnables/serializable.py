@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from plait.errors import ConfigError
 from plait.runnables.base import Input, Output, Runnable
 
 __all__ = ["RunnableSerializable"]
@@ -19,6 +20,28 @@ class RunnableSerializable(BaseModel, Runnable[Input, Output]):
 
     name: str | None = None
     """The name of this in traces and schemas; that of the class by default."""
+
+    if not TYPE_CHECKING:  # checkers know the fields, and should go on to
+
+        def __init__(self, /, **fields):
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                unknown = [
+                    each["loc"][0] for each in error.errors(include_input=False) if each["type"] == "extra_forbidden"
+                ]
+                mine = [name for name in unknown if name in fields]
+                if not mine:
+                    raise
+                raise _no_setting(type(self), mine[0]) from None  # its text would show all that was given
+
+        def __setattr__(self, name, value):
+            if self.model_config.get("frozen") and name in type(self).model_fields:
+                raise ConfigError(
+                    f"{type(self).__name__} is frozen, since chains that are in use may hold it; make another one: "
+                    f"new = old.model_copy(update={{{name!r}: ...}})"
+                )
+            super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         return BaseModel.__repr__(self)
@@ -43,3 +66,11 @@ def _arguments(cls: type[BaseModel]) -> tuple[Any, Any]:
         if len(arguments) == 2:
             return arguments[0], arguments[1]
     return Any, Any
+
+
+def _no_setting(cls: type[BaseModel], name: str) -> ConfigError:
+    from difflib import get_close_matches  # on the way to an error only
+
+    near = get_close_matches(name, list(cls.model_fields), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(cls.model_fields)}"
+    return ConfigError(f"{cls.__name__} has no setting {name!r:.60}{hint}")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ConfigDict
+
 from plait.documents import BaseDocumentTransformer, Document
 from plait.errors import ConfigError
 from plait.text_splitters.spans import Keep
@@ -19,6 +21,8 @@ class TextSplitter(BaseDocumentTransformer):
 
     Each chunk has a copy of its document's metadata. Raises ``ConfigError`` for sizes that cannot be.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     chunk_size: int = 4000
     """The most that a chunk may measure, by ``length_function``."""

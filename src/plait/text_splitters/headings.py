@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from plait.documents import BaseDocumentTransformer, Document
 from plait.errors import ConfigError
@@ -26,6 +26,8 @@ class MarkdownHeaderTextSplitter(BaseDocumentTransformer):
     ``headers_to_split_on`` are pairs such as ``("#", "title")``: what begins the line, and the name that its text has
     in the metadata. A line in a fenced block of code is no heading. As a Runnable it keeps the metadata of each document.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     headers_to_split_on: list[tuple[str, str]] = Field(kw_only=False)
 
