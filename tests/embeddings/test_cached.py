@@ -284,3 +284,23 @@ def test_no_bytes_but_a_record_are_one(data: bytes) -> None:
 def test_single_precision_is_kept_in_half_the_space() -> None:
     """Most models give no more."""
     assert len(write("k", [0.5] * 100)) < 450 < len(write("k", [0.1] * 100))
+
+
+def test_texts_from_a_generator(embed: Any) -> None:
+    """They are taken once, and each has its vector."""
+    cache = cache_of(Counted(size=2))
+    assert embed(cache, (text for text in ("a", "b"))) == embed(cache, ["a", "b"])
+    assert len(embed(cache, ["a", "b"])) == 2
+
+
+def test_a_query_is_a_text() -> None:
+    """If queries are kept, too."""
+    cache = cache_of(Counted(size=2), query_embedding_cache=True)
+    with pytest.raises(TypeError, match="a text to embed is a str"):
+        cache.embed_query(None)  # type: ignore[arg-type]
+
+
+def test_what_stands_behind_is_an_embedding_model() -> None:
+    """What only looks like one has nothing to tell its vectors from others by."""
+    with pytest.raises(ConfigError, match="from_langchain"):
+        cache_of(object())  # type: ignore[arg-type]

@@ -116,6 +116,12 @@ def test_any_text_has_a_vector(text: str) -> None:
         assert isclose(likeness(vector, vector), 1.0, abs_tol=1e-5)
 
 
+def test_texts_from_a_generator() -> None:
+    """They are taken once, and each has its vector."""
+    texts = ["a", "b"]
+    assert MODEL.embed_documents(text for text in texts) == MODEL.embed_documents(texts)  # type: ignore[arg-type]
+
+
 def test_a_text_is_read_beyond_a_nul() -> None:
     """The engine alone would stop there."""
     assert MODEL.embed_query("a\0b") == MODEL.embed_query("a b") != MODEL.embed_query("a")

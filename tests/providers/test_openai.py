@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import gc
 import logging
 import pickle
+import struct
 import threading
 from contextlib import aclosing, closing
 from typing import Any
@@ -224,6 +226,31 @@ def test_texts_to_embed_are_texts(texts: Any) -> None:
     """Neither one text, nor tokens, whose meaning depends on the model."""
     with pytest.raises(TypeError, match=r"takes a list of texts|a text to embed is a str"):
         OpenAIEmbeddings(api_key=KEY).embed_documents(texts)
+
+
+PACKED = base64.b64encode(struct.pack("<2f", 1.0, -0.5)).decode()
+
+
+@pytest.mark.parametrize("encoding", [None, "float", "base64"])
+def test_vectors_may_come_packed(wire: Any, encoding: str | None) -> None:
+    """A server packs them if it can and is asked to, which by default it is."""
+    wire.reply({"data": [{"index": 1, "embedding": PACKED}, {"index": 0, "embedding": [2, 0.5]}]})
+    settings = {} if encoding is None else {"model_kwargs": {"encoding_format": encoding}}
+    model = OpenAIEmbeddings(base_url=f"{wire.url}/v1", api_key=KEY, **settings)
+    assert model.embed_documents(text for text in ("a", "b")) == [[2, 0.5], [1.0, -0.5]]  # type: ignore[arg-type]
+    assert wire.body["encoding_format"] == (encoding or "base64")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], "x", [1], [{}], [{"embedding": "!"}], [{"embedding": "AAA="}], [{"embedding": ""}], [{"embedding": {}}]],
+    ids=str,
+)
+def test_vectors_that_are_none(wire: Any, data: Any) -> None:
+    """Whatever a server sends in their place is a ModelError."""
+    wire.reply({"data": data})
+    with pytest.raises(ModelError, match="model's server"):
+        OpenAIEmbeddings(base_url=f"{wire.url}/v1", api_key=KEY, max_retries=0).embed_query("a")
 
 
 def test_caches_tell_servers_apart() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, Literal, Self, TypeAlias
 
 from plait.embeddings import records
@@ -77,7 +78,8 @@ class CacheBackedEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order."""
-        keys = self._keys(_DOCUMENTS, listed(texts))
+        texts = listed(texts)
+        keys = self._keys(_DOCUMENTS, texts)
         known = self._known(keys, self.document_embedding_store.mget([*keys.values()]))
         for batch in self._missing(keys, known):
             check_stopped()
@@ -87,7 +89,8 @@ class CacheBackedEmbeddings(Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, in their order, without blocking the event loop."""
-        keys = self._keys(_DOCUMENTS, listed(texts))
+        texts = listed(texts)
+        keys = self._keys(_DOCUMENTS, texts)
         known = self._known(keys, await self.document_embedding_store.amget([*keys.values()]))
         for batch in self._missing(keys, known):
             check_stopped()
@@ -99,7 +102,7 @@ class CacheBackedEmbeddings(Embeddings):
         """The vector of a text that is searched for."""
         if self.query_embedding_store is None:
             return self.underlying_embeddings.embed_query(text)
-        keys = self._keys(_QUERIES, [text])
+        keys = self._keys(_QUERIES, listed([text]))
         known = self._known(keys, self.query_embedding_store.mget([*keys.values()]))
         if text not in known:
             vectors = self._new(known, [text], [self.underlying_embeddings.embed_query(text)])
@@ -110,7 +113,7 @@ class CacheBackedEmbeddings(Embeddings):
         """The vector of a text that is searched for, without blocking the event loop."""
         if self.query_embedding_store is None:
             return await self.underlying_embeddings.aembed_query(text)
-        keys = self._keys(_QUERIES, [text])
+        keys = self._keys(_QUERIES, listed([text]))
         known = self._known(keys, await self.query_embedding_store.amget([*keys.values()]))
         if text not in known:
             vectors = self._new(known, [text], [await self.underlying_embeddings.aembed_query(text)])
@@ -133,6 +136,11 @@ class CacheBackedEmbeddings(Embeddings):
         return f"{type(self).__name__}({self.underlying_embeddings!r}, {', '.join(stores)})"
 
     def _check(self) -> None:
+        if not isinstance(self.underlying_embeddings, Embeddings):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
+            raise ConfigError(
+                "a cache stands in front of an embedding model, an object of a subclass of plait.Embeddings; got "
+                f"{type(self.underlying_embeddings).__name__}. What is LangChain's becomes one by from_langchain"
+            )
         if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, or None for no bound; got {self.batch_size}")
         if not callable(self.key_encoder) and self.key_encoder not in _HASHES:
@@ -163,7 +171,7 @@ class CacheBackedEmbeddings(Embeddings):
     def _known(self, keys: dict[str, str], found: Sequence[bytes | None]) -> dict[str, list[float]]:
         read = {text: records.read(key, record) for (text, key), record in zip(keys.items(), found, strict=True)}
         known = {text: vector for text, vector in read.items() if vector is not None}
-        self._refuse_mixture(known)
+        self._refuse_mixture(known.values())
         return known
 
     def _missing(self, keys: Iterable[str], known: dict[str, list[float]]) -> Iterable[list[str]]:
@@ -174,12 +182,12 @@ class CacheBackedEmbeddings(Embeddings):
         """The vectors that came, checked, and counted among the known ones."""
         model = type(self.underlying_embeddings).__name__
         new = checked(vectors, len(texts), model)
+        self._refuse_mixture([*islice(known.values(), 1), *new])  # those that are known are of one length
         known.update(zip(texts, new, strict=True))
-        self._refuse_mixture(known)
         return new
 
-    def _refuse_mixture(self, known: dict[str, list[float]]) -> None:
-        lengths = sorted({len(vector) for vector in known.values()})
+    def _refuse_mixture(self, vectors: Iterable[list[float]]) -> None:
+        lengths = sorted({len(vector) for vector in vectors})
         if len(lengths) > 1:
             raise ModelError(
                 f"the cache of {type(self.underlying_embeddings).__name__} holds vectors of another length than the model's: "

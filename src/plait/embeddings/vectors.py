@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any, cast
 
@@ -28,14 +28,15 @@ def checked(vectors: Any, texts: int, model: str, size: int | None = None) -> li
     return rows
 
 
-def listed(texts: Sequence[str]) -> list[str]:
+def listed(texts: Iterable[str]) -> list[str]:
     """The texts as a list; raises TypeError for what is no text, and for a single one, a sequence of letters."""
     if isinstance(texts, str):
         raise TypeError("embed_documents takes a list of texts; got one str: write [text], or use embed_query")
-    for index, text in enumerate(texts):
+    taken = list(texts)  # once: there are generators
+    for index, text in enumerate(taken):
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
             raise TypeError(f"a text to embed is a str; number {index} is of type {type(text).__name__}")
-    return list(texts)
+    return taken
 
 
 def _rows(vectors: Any, model: str) -> list[list[float]]:

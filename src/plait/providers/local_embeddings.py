@@ -85,13 +85,14 @@ class LocalEmbeddings(BaseModel, Embeddings):
         return _encoded(_engine(self.model), self._taken([text]), is_query=True)[0]
 
     def _taken(self, texts: list[str]) -> list[str]:
-        for index, text in enumerate(listed(texts)):
+        taken = listed(texts)
+        for index, text in enumerate(taken):
             if len(text) > self.max_chars:
                 raise ModelError(
                     f"text {index} has {len(text):,} characters, and LocalEmbeddings takes {self.max_chars:,}: "
                     "split it (plait.text_splitters), or set max_chars"
                 )
-        return [_readable(text) for text in texts]
+        return [_readable(text) for text in taken]
 
 
 @cache

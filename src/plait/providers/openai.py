@@ -334,8 +334,9 @@ class OpenAIEmbeddings(_OpenAIModel, Embeddings):
     def embed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
         """A vector for each text, in their order; ``chunk_size`` takes the place of the setting."""
         vectors: list[list[float]] = []
-        with reporting(self.show_progress, len(listed(texts)), "Embedding") as advance:
-            for batch in portions(texts, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
+        taken = listed(texts)
+        with reporting(self.show_progress, len(taken), "Embedding") as advance:
+            for batch in portions(taken, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
                 vectors += self._fetched(self._request(batch), self._reader(batch))
                 advance(len(batch))
         return vectors
@@ -343,8 +344,9 @@ class OpenAIEmbeddings(_OpenAIModel, Embeddings):
     async def aembed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
         """A vector for each text, in their order, without blocking the event loop."""
         vectors: list[list[float]] = []
-        with reporting(self.show_progress, len(listed(texts)), "Embedding") as advance:
-            for batch in portions(texts, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
+        taken = listed(texts)
+        with reporting(self.show_progress, len(taken), "Embedding") as advance:
+            for batch in portions(taken, chunk_size or self.chunk_size, _CHARS_OF_A_REQUEST):
                 vectors += await self._afetched(self._request(batch), self._reader(batch))
                 advance(len(batch))
         return vectors

@@ -5,6 +5,9 @@ Pure: dicts as JSON has them, in and out. https://platform.openai.com/docs/api-r
 
 from __future__ import annotations
 
+import sys
+from array import array
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -77,8 +80,12 @@ def text_request(
 
 
 def embedding_request(model: str, texts: list[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the SDK's ``create`` for texts that are to become vectors."""
-    return {**_arguments(parameters), "model": model, "input": texts}
+    """The arguments of the SDK's ``create`` for texts that are to become vectors.
+
+    It is told the encoding, since it unpacks the vectors itself otherwise, and stumbles over what are none.
+    """
+    encoding = parameters.get("encoding_format") or "base64"
+    return {**_arguments(parameters), "model": model, "input": texts, "encoding_format": encoding}
 
 
 def _request(model: str, parameters: Mapping[str, Any], *, stream: bool, usage: bool) -> dict[str, Any]:
@@ -296,5 +303,15 @@ def joined_results(results: Sequence[LLMResult]) -> LLMResult:
 
 def read_vectors(answer: Mapping[str, Any], texts: int, size: int | None = None) -> list[list[float]]:
     """The vectors of an answer, in the order of the texts; ``size`` is how long they were asked to be."""
-    vectors = [item["embedding"] for item in sorted(answer.get("data") or (), key=_index)]
+    vectors = [_unpacked(item["embedding"]) for item in sorted(answer.get("data") or (), key=_index)]
     return checked(vectors, texts, "the model's server", size)
+
+
+def _unpacked(vector: Any) -> Any:
+    """A vector that came as text is the bytes of its numbers, little-endian, in base64."""
+    if not isinstance(vector, str):
+        return vector
+    numbers = array("f", b64decode(vector, validate=True))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
