@@ -237,3 +237,12 @@ def test_what_cannot_be_checked_is_refused() -> None:
         check_embeddings(FAKE, skip={"speed": ""})
     with pytest.raises(ValueError, match="at least two texts"):
         check_embeddings(FAKE, texts=["a", "a"])
+
+
+@pytest.mark.parametrize("method", ["embed_documents", "embed_query", "aembed_query"])
+@pytest.mark.parametrize("given", [None, [], 5, [None], [[None] * 16] * 6], ids=str)
+def test_a_model_that_gives_what_cannot_be(method: str, given: Any) -> None:
+    """The check does not stumble over it, but says so."""
+    broken = type("Broken", (Right,), {method: lambda *_: given})
+    with pytest.raises(ConformanceError, match="Broken breaks the laws"):
+        check_embeddings(broken())

@@ -228,3 +228,12 @@ def test_a_fault_is_found(fault: Callable[..., Any]) -> None:
 def test_every_law_has_a_fault() -> None:
     """No law is there that could not be broken."""
     assert {*FAULTS.values()} == {*VECTOR_STORE_LAWS}
+
+
+@pytest.mark.parametrize("hook", ["_put", "_get", "_nearest", "add_texts", "similarity_search_with_relevance_scores"])
+@pytest.mark.parametrize("given", [None, [], 5])
+def test_a_store_that_gives_what_cannot_be(hook: str, given: Any) -> None:
+    """The check does not stumble over it, but says so."""
+    broken = type("Broken", (Right,), {hook: lambda *_, **__: given})
+    with pytest.raises(ConformanceError, match="Broken breaks the laws"):
+        check_vector_store(broken)

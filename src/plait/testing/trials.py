@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextvars import copy_context
+from traceback import extract_tb
 from typing import Any, Final
 
 from plait.runnables import RunnablePassthrough
@@ -88,7 +89,13 @@ def judged(
 
 def _alone(check: Callable[[Trial], None], trial: Trial) -> None:
     current.set(None)  # a run around the check is no part of it
-    check(trial)
+    try:
+        check(trial)
+    except Exception as error:  # what it was given is so strange that it cannot be looked at
+        where = extract_tb(error.__traceback__)[-1].name
+        trial.tell(
+            "works", "what the methods are said to give", f"{type(error).__name__}: {error}", f"the check, {where}"
+        )
 
 
 def _refuse_running_loop() -> None:

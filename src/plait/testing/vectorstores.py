@@ -346,7 +346,8 @@ class _Check:
             one_way = scores in (sorted(scores), sorted(scores, reverse=True)) and len(set(scores)) > 1
             self.expect("scores", True, one_way, f"similarity_search_with_score: {scores!r:.60}")
         relevant = self.call("relevance", store.similarity_search_with_relevance_scores, "red green 0 red", k=9)
-        if relevant is FAILED or len(relevant) < 9:
+        if relevant is FAILED or len(relevant) != 9:
+            self.expect("scores", "9 documents", relevant, "similarity_search_with_relevance_scores with k=9")
             return
         relevances = [score for _, score in relevant]
         fits = relevances == sorted(relevances, reverse=True) and all(0 <= each <= 1 for each in relevances)
