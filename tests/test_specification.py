@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import faulthandler
 import inspect
 import re
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ from plait import (
 )
 from plait.prompt_values import ChatPromptValue
 from plait.testing import EchoChatModel, FakeListLLM
+
+SECONDS: Final = 600  # that long answers may take in all, on a busy machine
 
 CELLS: Final = [
     "from langchain.prompts import ChatPromptTemplate\nfrom langchain.chat_models import ChatOpenAI",
@@ -253,6 +256,7 @@ async def test_the_notebook_runs_on_the_local_models(capsys: pytest.CaptureFixtu
 @pytest.mark.slow
 async def test_the_notebook_runs_to_the_letter(capsys: pytest.CaptureFixture[str]) -> None:
     """All cells in order, on the embedded models, which say as much as they like."""
+    faulthandler.dump_traceback_later(SECONDS, exit=True, file=2)  # in the place of the limit for any test
     notebook = Notebook(capsys, EMBEDDED)
     await notebook.run(CELLS)
 
