@@ -9,6 +9,7 @@ import pytest
 from plait import (
     BaseRetriever,
     BM25Retriever,
+    ChatOpenAI,
     ContextualCompressionRetriever,
     DeterministicFakeEmbedding,
     Document,
@@ -167,3 +168,14 @@ def test_unknown_settings_and_changes_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"BM25Retriever is frozen.*model_copy\(update=\{'k': ...\}\)"):
         retriever.k = 2  # type: ignore[misc]
     assert len(retriever.model_copy(update={"k": 1}).invoke("bears owls")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("callbacks", r"bind it, with_config\(callbacks=...\)"), ("verbose", r"set_debug\(True\)")]
+)
+def test_settings_that_belong_elsewhere(name: str, hint: str) -> None:
+    """The error says where; a model of a server says it, too."""
+    with pytest.raises(ConfigError, match=hint):
+        FakeListChatModel(responses=["a"], **{name: []})
+    with pytest.raises(TypeError, match="ChatOpenAI has no setting 'tags': bind it.*config of a call. What only"):
+        ChatOpenAI(model="gpt-4o", tags=["a"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 from uuid import UUID, uuid4
 
 from plait.inspection import takes
@@ -46,7 +46,7 @@ class RunManager:
         """A UUID, that of the run if somebody listens."""
         if self._id is None:
             self._id = uuid4() if self._run is None else self._run.id
-        return self._id
+        return cast("UUID", self._id)
 
     @property
     def parent_run_id(self) -> UUID | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
 from typing import Any, ClassVar, Final, Self, TypeVar, cast
@@ -26,6 +25,7 @@ from plait.providers.faults import Faults
 from plait.providers.keys import is_loopback, is_secret_header, sendable
 from plait.providers.streams import aopened, opened
 from plait.redaction import masked
+from plait.runnables.serializable import unknown_setting
 
 __all__ = ["RemoteModel", "refuse_unknown"]
 
@@ -299,8 +299,6 @@ def refuse_unknown(named: Collection[str], known: Collection[str], also: Collect
     """Raise ``TypeError`` for a name that is not known, with the one that may have been meant."""
     for name in named:
         if name not in known:
-            near = difflib.get_close_matches(name, [*known, *also], n=1)
-            raise TypeError(
-                f"{what} has no setting {name!r}{f'; did you mean {near[0]!r}?' if near else ''} "
-                "What only your server knows goes into extra_body={...}"
-            )
+            said = unknown_setting(what, name, [*known, *also])
+            end = "" if said.endswith(("?", ".")) else "."
+            raise TypeError(f"{said}{end} What only your server knows goes into extra_body={{...}}")

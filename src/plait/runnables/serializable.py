@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plait.errors import ConfigError
 from plait.runnables.base import Input, Output, Runnable
 
-__all__ = ["RunnableSerializable"]
+__all__ = ["RunnableSerializable", "unknown_setting"]
 
 
 class RunnableSerializable(BaseModel, Runnable[Input, Output]):
@@ -33,7 +33,9 @@ class RunnableSerializable(BaseModel, Runnable[Input, Output]):
                 mine = [name for name in unknown if name in fields]
                 if not mine:
                     raise
-                raise _no_setting(type(self), mine[0]) from None  # its text would show all that was given
+                raise ConfigError(
+                    unknown_setting(type(self).__name__, mine[0], type(self).model_fields)
+                ) from None  # its text would show all that was given
 
         def __setattr__(self, name, value):
             if self.model_config.get("frozen") and name in type(self).model_fields:
@@ -68,9 +70,25 @@ def _arguments(cls: type[BaseModel]) -> tuple[Any, Any]:
     return Any, Any
 
 
-def _no_setting(cls: type[BaseModel], name: str) -> ConfigError:
+_BOUND: Final = ("callbacks", "tags", "metadata", "run_name", "max_concurrency", "timeout", "configurable")
+"""What components elsewhere take, and here the config of a call or of a binding."""
+
+
+def unknown_setting(what: str, name: str, known: Iterable[str]) -> str:
+    """What is said of a setting that there is not: the nearest one that there is, or where it belongs."""
     from difflib import get_close_matches  # on the way to an error only
 
-    near = get_close_matches(name, list(cls.model_fields), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(cls.model_fields)}"
-    return ConfigError(f"{cls.__name__} has no setting {name!r:.60}{hint}")
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        hint = f"; did you mean {near[0]!r}?"
+    elif name in _BOUND:
+        hint = f": bind it, with_config({name}=...), or give it in the config of a call"
+    elif name == "verbose":
+        hint = ": set_debug(True) shows what runs"
+    else:
+        hint = f"; it has {', '.join(names)}" if len(names) <= _SHOWN else ""
+    return f"{what} has no setting {name!r:.60}{hint}"
+
+
+_SHOWN: Final = 20
