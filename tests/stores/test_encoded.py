@@ -47,6 +47,15 @@ def test_any_document_comes_back(text: str, metadata: dict[str, Any]) -> None:
     assert store.mget(["k"]) == [document]
 
 
+def test_numbers_that_are_none_come_back() -> None:
+    """They stand in many tables, and are not null."""
+    store = create_kv_docstore(InMemoryByteStore())
+    store.mset([("k", Document("text", metadata={"a": float("nan"), "b": float("inf")}))])
+    [found] = store.mget(["k"])
+    assert found is not None
+    assert str(found.metadata) == "{'a': nan, 'b': inf}"
+
+
 def test_keys_can_be_made_to_fit(tmp_path: Path) -> None:
     """Whatever a document's id is, its file has a name."""
     store = create_kv_docstore(

@@ -122,6 +122,16 @@ def test_one_text_is_no_list_of_keys(store: ByteStore) -> None:
             verb("abc")
 
 
+def test_a_dict_is_its_items(store: ByteStore) -> None:
+    """Whatever the length of its keys; what is no pair is refused before anything is kept."""
+    store.mset({"ab": b"1", "c": b"2"})  # type: ignore[arg-type]
+    assert store.mget(["ab", "c"]) == [b"1", b"2"]
+    for pairs in ([("d", b"3"), "ef"], ["ab"], [("a", b"b", b"c")], [5]):
+        with pytest.raises(StoreError, match=r"pairs \(key, value\); number"):
+            store.mset(pairs)  # type: ignore[arg-type]
+    assert store.mget(["d"]) == [None]
+
+
 def test_threads_share_a_store(store: ByteStore) -> None:
     """What many threads write is all there, and each value is whole."""
     values = [bytes([number]) * 1000 for number in range(16)]
@@ -249,6 +259,25 @@ def test_what_is_no_key_of_the_store_is_passed_over(tmp_path: Path) -> None:
     for name in (".plait-1", "with space", "good"):
         (tmp_path / name).write_bytes(b"")
     assert list(LocalFileStore(tmp_path).yield_keys()) == ["good"]
+
+
+def test_only_folders_that_the_prefix_names_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what belongs to others costs nothing."""
+    store = LocalFileStore(tmp_path)
+    keys = ["a/b/1", "a/b/2", "a/bc/3", "ab/4", "z/5"]
+    store.mset([(key, b"") for key in keys])
+    for prefix in ("a", "a/", "a/b", "a/b/", "a/b/2", "ab/4", "x", ""):
+        assert [*store.yield_keys(prefix=prefix)] == [key for key in keys if key.startswith(prefix)]
+    read: list[str] = []
+    scan = os.scandir
+
+    def scanned(path: Any) -> Any:
+        read.append(os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert [*store.yield_keys(prefix="a/b/")] == keys[:2]
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in read] == [".", "a", "a/b"]
 
 
 def test_a_failure_to_write_says_where(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from plait.concurrency import aiter_in_thread, in_thread
 from plait.errors import StoreError
 
-__all__ = ["BaseStore", "ByteStore", "listed"]
+__all__ = ["BaseStore", "ByteStore", "listed", "paired"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -68,3 +68,13 @@ def listed(keys: Sequence[Any]) -> list[Any]:
     if isinstance(keys, str | bytes):
         raise StoreError(f"a store takes a list of keys; got one {type(keys).__name__}: write [{keys!r:.80}]")
     return list(keys)
+
+
+def paired(pairs: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """The pairs of keys and values as a list; a dict is its items."""
+    given = cast("Mapping[Any, Any]", pairs).items() if isinstance(pairs, Mapping) else pairs
+    taken: list[Any] = list(given)
+    for number, pair in enumerate(taken):
+        if not isinstance(pair, tuple | list) or len(cast("Sequence[Any]", pair)) != 2:
+            raise StoreError(f"a store takes pairs (key, value); number {number} is {pair!r:.80}")
+    return [(key, value) for key, value in taken]

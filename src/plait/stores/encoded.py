@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from plait.documents import Document
 from plait.errors import StoreError
-from plait.stores.base import BaseStore, ByteStore, listed
+from plait.stores.base import BaseStore, ByteStore, listed, paired
 
 __all__ = ["EncoderBackedStore", "create_kv_docstore"]
 
@@ -73,7 +74,7 @@ class EncoderBackedStore(BaseStore[K, V], Generic[K, V]):
         return [self.key_encoder(key) for key in listed(keys)]
 
     def _written(self, pairs: Sequence[tuple[K, V]]) -> list[tuple[str, Any]]:
-        return [(self.key_encoder(key), self.value_serializer(value)) for key, value in pairs]
+        return [(self.key_encoder(key), self.value_serializer(value)) for key, value in paired(pairs)]
 
     def _read(self, names: list[str], found: Sequence[Any]) -> list[V | None]:
         return [None if value is None else self._value(name, value) for name, value in zip(names, found, strict=True)]
@@ -91,7 +92,10 @@ class EncoderBackedStore(BaseStore[K, V], Generic[K, V]):
 def create_kv_docstore(
     store: ByteStore, *, key_encoder: Callable[[str], str] = str
 ) -> EncoderBackedStore[str, Document]:
-    """A store of documents in a store of bytes, as JSON: the parents of what a parent document retriever finds, say."""
+    """A store of documents in a store of bytes, as JSON: the parents of what a parent document retriever finds, say.
+
+    Metadata comes back as JSON has it: a tuple as a list, a date as a text.
+    """
     return EncoderBackedStore(store, key_encoder, _document_as_bytes, Document.model_validate_json)
 
 
@@ -99,6 +103,6 @@ def _document_as_bytes(document: Document) -> bytes:
     if not isinstance(document, Document):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
         raise StoreError(f"a store of documents takes documents; got an object of type {type(document).__name__}")
     try:
-        return document.model_dump_json().encode()
-    except ValueError as error:  # pydantic's, for what JSON does not know
+        return json.dumps(document.model_dump(mode="json"), ensure_ascii=False).encode()  # pydantic writes NaN as null
+    except (ValueError, RecursionError) as error:  # pydantic's too, for what JSON does not know
         raise StoreError(f"a document has metadata that JSON cannot hold: {error}") from error

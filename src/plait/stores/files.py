@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from plait.errors import StoreError
 from plait.stopping import check_stopped
-from plait.stores.base import BaseStore, listed
+from plait.stores.base import BaseStore, listed, paired
 from plait.stores.paths import PART, is_key, names_of
 
 __all__ = ["LocalFileStore"]
@@ -47,7 +47,7 @@ class LocalFileStore(BaseStore[str, bytes]):
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         """Write files, one after the other; all keys and values are looked at before the first is written."""
-        pairs = [(key, _bytes_of(value, key)) for key, value in key_value_pairs]
+        pairs = [(key, _bytes_of(value, key)) for key, value in paired(key_value_pairs)]
         for path, (_, value) in zip(self._paths([key for key, _ in pairs]), pairs, strict=True):
             check_stopped()
             self._write(path, value)
@@ -60,14 +60,14 @@ class LocalFileStore(BaseStore[str, bytes]):
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
         """The keys that begin with ``prefix``, by folder and name; files that no key leads to are passed over."""
-        root = self._root()
+        root, begin = self._root(), prefix or ""
         for folder, folders, names in os.walk(root):
-            folders.sort()
             check_stopped()
+            above = Path(folder).relative_to(root).parts
+            folders[:] = sorted(name for name in folders if _may_begin("/".join([*above, name, ""]), begin))
             for name in sorted(names):
-                path = Path(folder, name)
-                key = path.relative_to(root).as_posix()
-                if key.startswith(prefix or "") and is_key(key) and _is_plain(path):
+                key = "/".join([*above, name])
+                if key.startswith(begin) and is_key(key) and _is_plain(Path(folder, name)):
                     yield key
 
     def _root(self) -> Path:
@@ -143,6 +143,11 @@ def _bytes_of(value: object, key: str) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)  # pyright: ignore[reportUnknownArgumentType]  # a view of anything
     raise StoreError(f"a file holds bytes; got an object of type {type(value).__name__} for the key {key!r}")
+
+
+def _may_begin(folder: str, prefix: str) -> bool:
+    """Whether keys below the folder, whose name ends with a slash, may begin with the prefix."""
+    return folder.startswith(prefix) or prefix.startswith(folder)
 
 
 def _is_plain(path: Path) -> bool:

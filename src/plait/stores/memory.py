@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from plait.stores.base import BaseStore, listed
+from plait.stores.base import BaseStore, listed, paired
 
 __all__ = ["InMemoryBaseStore", "InMemoryByteStore", "InMemoryStore"]
 
@@ -31,7 +31,7 @@ class InMemoryBaseStore(BaseStore[str, V], Generic[V]):
 
     def mset(self, key_value_pairs: Sequence[tuple[str, V]]) -> None:
         """Put values under keys, all of them at once for whoever looks."""
-        self.store.update(dict(key_value_pairs))
+        self.store.update(dict(paired(key_value_pairs)))
 
     async def amset(self, key_value_pairs: Sequence[tuple[str, V]]) -> None:  # twin: memory waits for nothing
         """Put values under keys, all of them at once for whoever looks."""
