@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
+
+from pydantic_core import to_json
 
 from plait.documents import Document
 from plait.errors import StoreError
@@ -103,6 +104,6 @@ def _document_as_bytes(document: Document) -> bytes:
     if not isinstance(document, Document):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
         raise StoreError(f"a store of documents takes documents; got an object of type {type(document).__name__}")
     try:
-        return json.dumps(document.model_dump(mode="json"), ensure_ascii=False).encode()  # pydantic writes NaN as null
-    except (ValueError, RecursionError) as error:  # pydantic's too, for what JSON does not know
+        return to_json(document.model_dump(), inf_nan_mode="constants")  # the default is null
+    except ValueError as error:  # pydantic's, for what JSON does not know
         raise StoreError(f"a document has metadata that JSON cannot hold: {error}") from error
