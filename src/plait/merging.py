@@ -16,7 +16,8 @@ may still be put before it: ``merge`` gives it as a ``StreamReset``, with the su
 gives the value of a whole stream: the sum of what came after the last one.
 
 Where a chunk is all of the value so far and not a piece of it, it is a *snapshot*: a dict, list or str of a class of its
-own, of which the last one wins. ``merge_all`` gives what they stand for, the plain dict, list or str.
+own, of which the last one wins. ``merge_all`` gives what they stand for, the plain dict, list or str. Those of one
+``Growth`` say so: they share the parts that are complete, and nobody changes these.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from plait.errors import EmptyStreamError
 
 __all__ = [
     "EVERY_KEY",
+    "SNAPSHOTS",
     "DictSnapshot",
+    "Growth",
     "ListSnapshot",
     "StrSnapshot",
     "StreamReset",
@@ -93,6 +96,12 @@ class StreamReset:
         return f"StreamReset({self.reason!r}{since})"
 
 
+class Growth:
+    """One value that grows, which snapshots are of."""
+
+    __slots__ = ("__weakref__",)
+
+
 class _Snapshot:
     __slots__ = ()
 
@@ -104,7 +113,9 @@ class _Snapshot:
 class DictSnapshot(_Snapshot, dict[Any, Any]):
     """A chunk that is the whole dict so far: the next one takes its place."""
 
-    __slots__ = ()
+    __slots__ = ("growth",)
+
+    growth: Growth
 
     def __copy__(self) -> DictSnapshot:
         return DictSnapshot(self)
@@ -113,7 +124,9 @@ class DictSnapshot(_Snapshot, dict[Any, Any]):
 class ListSnapshot(_Snapshot, list[Any]):
     """A chunk that is the whole list so far: the next one takes its place."""
 
-    __slots__ = ()
+    __slots__ = ("growth",)
+
+    growth: Growth
 
 
 class StrSnapshot(_Snapshot, str):
@@ -125,14 +138,26 @@ class StrSnapshot(_Snapshot, str):
 _SNAPSHOTS: dict[type, Callable[[Any], Any]] = {dict: DictSnapshot, list: ListSnapshot, str: StrSnapshot}
 _PLAIN: dict[type, Callable[[Any], Any]] = {DictSnapshot: dict, ListSnapshot: list, StrSnapshot: str}
 
+SNAPSHOTS = frozenset(_PLAIN)
+"""The classes of snapshots."""
+
 # What alone in a stream is not the value of the stream.
-TO_BE_SUMMED = frozenset({StreamReset, *_PLAIN})
+TO_BE_SUMMED = frozenset({StreamReset, *SNAPSHOTS})
 
 
-def snapshot(value: Any) -> Any:
-    """Give a value as a chunk that takes the place of those before it; what is no dict, list or str does so anyway."""
+def snapshot(value: Any, growth: Growth | None = None) -> Any:
+    """Give a value as a chunk that takes the place of those before it; what is no dict, list or str does so anyway.
+
+    With ``growth`` it is one of the values of which each shares with those before what is complete in it. Nothing that
+    is in such a value may be changed; what is the same object in two of them is the same value.
+    """
     make = _SNAPSHOTS.get(_class_of(value))
-    return value if make is None else make(value)
+    if make is None:
+        return value
+    made = make(value)
+    if growth is not None and make is not StrSnapshot:
+        made.growth = growth
+    return made
 
 
 def plain(value: Any) -> Any:

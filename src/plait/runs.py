@@ -19,7 +19,7 @@ from plait.clocks import clock
 from plait.concurrency import Permits, run_to_end
 from plait.deadlines import Deadline
 from plait.errors import EmptyStreamError, RecursionLimitError
-from plait.merging import merge_all
+from plait.merging import SNAPSHOTS, merge_all
 
 __all__ = [
     "DEFAULTS",
@@ -419,6 +419,10 @@ class Watch:
             self.run.inputs = _total(self.inputs)
             self.inputs = []
 
+    def takes(self, chunk: Any) -> None:
+        """Note one chunk of the input."""
+        _note(self.inputs, chunk)
+
     def seen(self) -> Any:
         """What is known of the input."""
         return _total(self.inputs) if self.inputs else self.run.inputs
@@ -430,7 +434,7 @@ class Watch:
 
     def chunk(self, chunk: Any) -> Waiting | None:
         """Note one chunk of a run that streams, and has begun; their sum becomes the output. What is to be waited for."""
-        self.chunks.append(chunk)
+        _note(self.chunks, chunk)
         return _told(self.scope.listeners, "on_run_chunk", (self.run, chunk))
 
     def settle(self, waiting: Waiting) -> None:
@@ -559,6 +563,13 @@ async def adispatch(scope: Scope | None, name: str, data: Any) -> None:
         if scope.run.watch is not None:
             await scope.run.watch.abegin()
         await _atell(scope.listeners, "on_run_event", scope.run, name, data)
+
+
+def _note(chunks: list[Any], chunk: Any) -> None:
+    if type(chunk) in SNAPSHOTS and chunks and type(chunks[-1]) is type(chunk):
+        chunks[-1] = chunk  # it takes the place of the one before
+    else:
+        chunks.append(chunk)
 
 
 def _total(chunks: list[Any]) -> Any:

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from plait.errors import OutputParserException
 from plait.language_models.structure import Structure
-from plait.merging import merge_all, snapshot
+from plait.merging import Growth, merge_all, snapshot
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 from plait.output_parsers import BaseGenerationOutputParser
 from plait.output_parsers.cumulative import Purse
@@ -132,6 +132,7 @@ class _Growing:
         self._size = 0
         self._purse = Purse()
         self._given: Any = NOTHING
+        self._growth = Growth()
 
     def feed(self, chunk: Any) -> Iterator[Any]:
         if self._answer.include_raw:
@@ -152,7 +153,7 @@ class _Growing:
 
     def _seen(self, source: _Text | _Call) -> Any:
         data = source.take()
-        return snapshot(cast("dict[str, Any]", data)) if isinstance(data, dict) else NOTHING
+        return snapshot(cast("dict[str, Any]", data), self._growth) if isinstance(data, dict) else NOTHING
 
     def _valid(self, source: _Text | _Call, size: int) -> Any:
         """An object of the class, which is made of all that there is, if there is something new that is worth it."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
 
 from plait.errors import EmptyStreamError, OutputParserException
-from plait.merging import merge_all, snapshot
+from plait.merging import Growth, merge_all, snapshot
 from plait.output_parsers.base import BaseGenerationOutputParser, BaseOutputParser
 from plait.partial_json import NOTHING
 from plait.runs import Scope
@@ -121,13 +121,15 @@ class IncrementalParser(BaseGenerationOutputParser[T]):
     """A parser that reads an answer chunk by chunk, in time linear in its length; the work is done by a ``Reading``."""
 
     _inline: ClassVar[bool] = True
+    _shares: ClassVar[bool] = False
+    """Whether the values of a stream are those of a ``JsonReader``, which share what is complete in them."""
 
     @abstractmethod
     def _reading(self) -> Reading: ...
 
-    def _chunk(self, last: Any, value: Any) -> Any:
+    def _chunk(self, last: Any, value: Any, growth: Growth) -> Any:
         """What a stream gives for a value."""
-        return snapshot(value)
+        return snapshot(value, growth if self._shares else None)
 
     def _parsed(self, input: Any) -> T:
         reading = self._reading()
@@ -138,30 +140,30 @@ class IncrementalParser(BaseGenerationOutputParser[T]):
         return self._parsed(input)
 
     def _transform(self, chunks: Iterator[Any], config: Scope | None = None, **kwargs: Any) -> Iterator[Any]:
-        reading, last, count = self._reading(), NOTHING, 0
+        reading, growth, last, count = self._reading(), Growth(), NOTHING, 0
         for chunk in chunks:
             count += 1
             value = reading.read(chunk)
             if value is not NOTHING:
-                yield self._chunk(last, value)
+                yield self._chunk(last, value, growth)
                 last = value
         final = self._final(reading, count)
         if last is NOTHING or reading.is_news(final, last):
-            yield self._chunk(last, final)
+            yield self._chunk(last, final, growth)
 
     async def _atransform(
         self, chunks: AsyncIterator[Any], config: Scope | None = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
-        reading, last, count = self._reading(), NOTHING, 0
+        reading, growth, last, count = self._reading(), Growth(), NOTHING, 0
         async for chunk in chunks:
             count += 1
             value = reading.read(chunk)
             if value is not NOTHING:
-                yield self._chunk(last, value)
+                yield self._chunk(last, value, growth)
                 last = value
         final = self._final(reading, count)
         if last is NOTHING or reading.is_news(final, last):
-            yield self._chunk(last, final)
+            yield self._chunk(last, final, growth)
 
     def _final(self, reading: Reading, count: int) -> Any:
         if not count:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import ConfigDict, SkipValidation, TypeAdapter, ValidationError
 
+from plait.merging import Growth
 from plait.output_parsers.base import BaseOutputParser
 from plait.output_parsers.cumulative import IncrementalParser, Purse
 from plait.output_parsers.faults import excerpt, refused, told
@@ -130,6 +131,8 @@ class JsonOutputParser(JsonTextParser[Any]):
     Raises ``OutputParserException`` with the place and what was expected there.
     """
 
+    _shares: ClassVar[bool] = True
+
     pydantic_object: Annotated[Any, SkipValidation] = None
     diff: bool = False
 
@@ -145,9 +148,9 @@ class JsonOutputParser(JsonTextParser[Any]):
                 raise invalid(self.pydantic_object, error, text) from error
         return value
 
-    def _chunk(self, last: Any, value: Any) -> Any:
+    def _chunk(self, last: Any, value: Any, growth: Growth) -> Any:
         if not self.diff:
-            return super()._chunk(last, value)
+            return super()._chunk(last, value, growth)
         return changes(last, value)
 
     def get_format_instructions(self) -> str:

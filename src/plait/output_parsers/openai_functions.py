@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import BaseModel, SkipValidation, ValidationError
 
@@ -71,6 +71,8 @@ class JsonKeyOutputFunctionsParser(JsonOutputFunctionsParser):
 
 class PydanticOutputFunctionsParser(JsonOutputFunctionsParser):
     """The function call of a message as an object of ``pydantic_schema``, a model or a dict of models by function."""
+
+    _shares: ClassVar[bool] = False
 
     pydantic_schema: Annotated[type[BaseModel] | dict[str, type[BaseModel]], SkipValidation]
 

@@ -208,6 +208,8 @@ class JsonOutputToolsParser(IncrementalParser[Any]):
 
     model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
 
+    _shares: ClassVar[bool] = True
+
     strict: bool = False
     return_id: bool = False
     first_tool_only: bool = False
@@ -308,7 +310,7 @@ class PydanticToolsParser(JsonOutputToolsParser):
 
     tools: Annotated[list[type[BaseModel]], SkipValidation]
 
-    _validated: ClassVar[bool] = True
+    _shares: ClassVar[bool] = False
 
     @cached_property
     def _by_name(self) -> dict[str, type[BaseModel]]:

@@ -1873,8 +1873,9 @@ class _Whole:
         if type(chunk) is not DictSnapshot:
             return chunk
         last, self._last = self._last, cast("Mapping[str, Any]", chunk)
+        growth = getattr(chunk, "growth", None)
         return {
-            key: snapshot(value)
+            key: snapshot(value, growth)
             for key, value in self._last.items()
             if key not in last or last[key] is not value  # what was not touched since is the same object
         }

@@ -65,7 +65,7 @@ def _noted(chunks: Iterator[Any], watch: Watch, *, gathers: bool) -> Iterator[An
     watch.starved = True
     for chunk in chunks:
         watch.starved = False
-        watch.inputs.append(chunk)
+        watch.takes(chunk)
         if not gathers:
             watch.begin()
         yield chunk
@@ -81,7 +81,7 @@ async def _anoted(chunks: AsyncIterator[Any], watch: Watch, *, gathers: bool) ->
     watch.starved = True
     async for chunk in chunks:
         watch.starved = False
-        watch.inputs.append(chunk)
+        watch.takes(chunk)
         if not gathers:
             await watch.abegin()
         yield chunk

@@ -11,7 +11,7 @@ from plait.redaction import glimpse
 from plait.runs import Run, RunListener
 from plait.watching.feed import Feed
 from plait.watching.filters import RunFilter
-from plait.watching.values import detached
+from plait.watching.values import Copies, detached
 
 __all__ = ["CustomStreamEvent", "EventData", "EventListener", "StandardStreamEvent", "StreamEvent", "event_stream"]
 
@@ -26,6 +26,7 @@ class EventData(TypedDict):
     ``{"query": …}``; of the chain itself what it was given.
     """
     chunk: NotRequired[Any]
+    """Of a value that grows the whole so far, as a snapshot; those that follow each other share what is complete."""
     output: NotRequired[Any]
     """Of a cancelled run what it had produced."""
     error: NotRequired[BaseException]
@@ -82,7 +83,7 @@ class EventListener:
         step = self._steps.get(run)
         if step is None or step.is_quiet:
             return None
-        return self._put(step.event("stream", {"chunk": detached(chunk)}))
+        return self._put(step.event("stream", {"chunk": step.copies.of(chunk)}))
 
     def on_run_event(self, run: Run, name: str, data: Any) -> Any:
         if not self._filters.admits(run, names=(name,)):
@@ -117,10 +118,11 @@ _END: Final = {"success": _succeeded, "error": _failed, "cancelled": _was_cancel
 class _Step:
     """What there is to know of a run that goes on; each event gets copies of its own."""
 
-    __slots__ = ("_event", "_is_root", "_metadata", "_name", "_parents", "_run_id", "_tags", "is_quiet")
+    __slots__ = ("_event", "_is_root", "_metadata", "_name", "_parents", "_run_id", "_tags", "copies", "is_quiet")
 
     def __init__(self, run: Run, *, is_root: bool) -> None:
         self._is_root = is_root
+        self.copies = Copies(keep=True)  # of its chunks
         self._event = f"on_{run.kind}_"
         self._name = run.name
         self._run_id = str(run.id)

@@ -19,7 +19,7 @@ from plait.runs import Run, RunListener
 from plait.watching.feed import Feed
 from plait.watching.filters import RunFilter
 from plait.watching.patches import Document, Operation, escape
-from plait.watching.values import detached, snapshot
+from plait.watching.values import Copies, detached, snapshot
 
 __all__ = ["LogEntry", "LogListener", "RunLog", "RunLogPatch", "RunState", "log_stream"]
 
@@ -47,7 +47,7 @@ class LogEntry(TypedDict):
     end_time: str | None
     """None until the step has ended, in whatever way."""
     streamed_output: NotRequired[list[Any]]
-    """The chunks of a step that gives several, from the first on."""
+    """The chunks of a step that gives several, from the first on; those of a value that grows share what is complete."""
     error: NotRequired[dict[str, str]]
     """Of a step that failed: the ``type`` of the exception, and its ``message``, bounded, without secrets."""
 
@@ -130,7 +130,10 @@ class RunLog(RunLogPatch):
     def __add__(self, other: RunLogPatch) -> RunLog:
         if not isinstance(cast(Any, other), RunLogPatch):
             return NotImplemented
-        return self.grown(detached(other.ops))
+        return self._with(other.ops)
+
+    def _with(self, ops: list[Operation]) -> RunLog:
+        return self.grown(self._journal.copies.of(ops))
 
     def grown(self, ops: Iterable[Operation]) -> RunLog:
         """The log with these operations, which from now on are its own."""
@@ -159,10 +162,11 @@ def _with_state(ops: list[Operation], state: RunState) -> RunLog:
 class _Journal:
     """The operations of logs of which each goes on where another ends; what is in it is never changed or given away."""
 
-    __slots__ = ("_applied", "_base", "_document", "_lock", "_ops")
+    __slots__ = ("_applied", "_base", "_document", "_lock", "_ops", "copies")
 
     def __init__(self, ops: list[Operation], base: tuple[int, Any] = (0, None)) -> None:
         self._lock = Lock()
+        self.copies = Copies(keep=True)
         self._ops = ops
         self._base = base  # after how many operations there is a state, and that state
         self._rewind()
@@ -210,6 +214,7 @@ class LogListener:
         self._with_list = with_list
         self._lock = Lock()
         self._root: Run | None = None
+        self._copies = Copies(keep=False)  # of what the root gives
         self._steps: dict[Run, _Step] = {}  # those that go on
         self._counts: dict[str, int] = {}
         self._keys: set[str] = set()
@@ -224,7 +229,7 @@ class LogListener:
 
     def on_run_chunk(self, run: Run, chunk: Any) -> Any:
         if run is self._root:
-            return self._put(_appended("/streamed_output/-", snapshot(chunk))) if self._with_list else None
+            return self._put(_appended("/streamed_output/-", self._copies.of(chunk))) if self._with_list else None
         step = self._steps.get(run)
         return None if step is None or step.is_quiet else self._put(step.chunk(chunk))
 
@@ -257,18 +262,19 @@ class LogListener:
 class _Step:
     """What there is to know of a step that goes on."""
 
-    __slots__ = ("_begun", "_chunks", "_is_model", "_texts", "is_quiet", "path")
+    __slots__ = ("_begun", "_chunks", "_copies", "_is_model", "_texts", "is_quiet", "path")
 
     def __init__(self, run: Run, key: str) -> None:
         self.path = f"/logs/{escape(key)}"
         self._chunks = f"{self.path}/streamed_output"
         self._texts = f"{self.path}/streamed_output_str/-"
+        self._copies = Copies(keep=False)
         self._begun = False
         self._is_model = run.run_type == "llm"
         self.is_quiet = not self._is_model and (run.kind in _QUIET or getattr(run.node, "_barrier", False))
 
     def chunk(self, chunk: Any) -> list[Operation]:
-        ops = self._appended(snapshot(chunk))
+        ops = self._appended(self._copies.of(chunk))
         return [*_appended(self._texts, _text(chunk)), *ops] if self._is_model else ops
 
     def _appended(self, chunk: Any) -> list[Operation]:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from plait.errors import PlaitError
 from plait.redaction import glimpse
-from plait.watching.values import ATOMS, detached
+from plait.watching.values import ATOMS, Copier
 
 __all__ = ["Document", "Operation", "PatchError", "apply", "escape", "parse"]
 
@@ -76,14 +76,14 @@ class Document:
 
     def copy(self) -> Any:
         """The document as it is now, sharing nothing that can be changed with this one."""
-        return self._copied(self.root)
+        return self._copied(self.root, Copier(keep=True))
 
-    def _copied(self, value: Any) -> Any:
+    def _copied(self, value: Any, copier: Copier) -> Any:
         if id(value) not in self._own:
-            return detached(value)
+            return copier.copy(value)
         if isinstance(value, dict):
-            return {key: self._copied(item) for key, item in cast("dict[str, Any]", value).items()}
-        return [self._copied(item) for item in value] if id(value) in self._mixed else value.copy()
+            return {key: self._copied(item, copier) for key, item in cast("dict[str, Any]", value).items()}
+        return [self._copied(item, copier) for item in value] if id(value) in self._mixed else value.copy()
 
     # ------------------------------------------------------------------------------------------------------ operations
 

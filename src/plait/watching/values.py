@@ -1,6 +1,7 @@
 """Copies of values for those who watch: nothing that can be changed is shared with the chain, nothing makes it fail.
 
-A copy costs a microsecond or two for a chunk of text or of a message, and time linear in its size for anything else.
+A copy costs a microsecond or two for a chunk of text or of a message, and time linear in its size for anything else. Of
+snapshots of one value that grows only what is new is copied, if the same ``Copies`` makes all the copies.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from itertools import islice
+from operator import is_
 from pathlib import PurePath
 from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from plait.merging import StreamReset
+from plait.merging import DictSnapshot, Growth, ListSnapshot, StreamReset
 from plait.redaction import glimpse
 
-__all__ = ["ATOMS", "detached", "snapshot", "tagged"]
+__all__ = ["ATOMS", "Copier", "Copies", "detached", "snapshot", "tagged"]
 
 ATOMS: Final = frozenset(
     (NoneType, bool, int, float, complex, str, bytes, datetime, date, time, timedelta, UUID, Decimal, Fraction, range)
@@ -43,12 +47,38 @@ def snapshot(value: Any) -> Any:
     are copied with all that is in them. Whatever else there is (a lock, a stream, an object of any other class) is
     tagged, and so is what refers to itself, or nests too deeply. Never raises.
     """
-    return value if type(value) in ATOMS else _Copier(keep=False).copy(value)
+    return value if type(value) in ATOMS else Copier(keep=False).copy(value)
 
 
 def detached(value: Any) -> Any:
     """The same copy, but what cannot be copied stays as it is."""
-    return value if type(value) in ATOMS else _Copier(keep=True).copy(value)
+    return value if type(value) in ATOMS else Copier(keep=True).copy(value)
+
+
+class Copies:
+    """Makes the copies of what one stream gives, one after the other.
+
+    Copies of snapshots of one ``Growth`` share what is complete in them, as these do, and so cost as little.
+    """
+
+    __slots__ = ("_grown", "_keep")
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._grown: WeakKeyDictionary[Growth, tuple[Growth, _Part]] | None = None  # most streams have none
+
+    def of(self, value: Any) -> Any:
+        """A copy, as ``detached`` gives it with ``keep``, and ``snapshot`` without."""
+        return value if type(value) in ATOMS else Copier(keep=self._keep, copies=self).copy(value)
+
+    def next(self, growth: Growth, value: Any, copier: Copier) -> tuple[Any, Growth]:
+        """The copy of a value that grows, a plain dict or list, and the growth that the copies of it are."""
+        if self._grown is None:
+            self._grown = WeakKeyDictionary()
+        of_copies, before = self._grown.get(growth) or (Growth(), None)
+        part = _Part(copier, value, before, 1)
+        self._grown[growth] = of_copies, part
+        return part.given, of_copies
 
 
 def tagged(value: Any) -> dict[str, Any]:
@@ -59,13 +89,14 @@ def tagged(value: Any) -> dict[str, Any]:
     return {"lc": 1, "type": "not_implemented", "id": path, "repr": glimpse(value)}
 
 
-class _Copier:
+class Copier:
     """One value, with what of it has been copied; so that what is in it twice is in the copy twice."""
 
-    __slots__ = ("_copies", "_depth", "_keep")
+    __slots__ = ("_before", "_copies", "_depth", "_keep")
 
-    def __init__(self, *, keep: bool) -> None:
+    def __init__(self, *, keep: bool, copies: Copies | None = None) -> None:
         self._keep = keep
+        self._before = copies
         self._depth = 0
         self._copies: dict[int, tuple[Any, Any]] = {}  # by id, with the original, so that no other gets that id
 
@@ -102,6 +133,16 @@ class _Copier:
     def of_dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
         return {key: item if type(item) in ATOMS else self.copy(item) for key, item in _items(value)}
 
+    def of_snapshot(self, value: Any) -> Any:
+        """A snapshot again, whose parts are those of the copy before it, as far as they are the same."""
+        kind, growth = cast("Any", type(value)), getattr(value, "growth", None)
+        if growth is None or self._before is None:
+            return kind(self.of_dict(value) if issubclass(kind, dict) else self.of_list(value))
+        given, of_copies = self._before.next(growth, value.copy(), self)
+        made = kind(given)
+        made.growth = of_copies
+        return made
+
     def of_tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         kind: Any = type(value) if hasattr(value, "_fields") else tuple
         return cast("tuple[Any, ...]", _new_tuple(kind, self.of_list(value)))
@@ -129,40 +170,95 @@ class _Copier:
         return made
 
 
-_Maker: TypeAlias = Callable[[_Copier, Any], Any]
+class _Part:
+    """A container of a value that grows, and how it was copied, so that the next copy takes over what is the same in it.
+
+    ``given`` is the copy. What is the same object next time is complete, and its copy is given again; any other
+    container may still have been open, and is copied anew.
+    """
+
+    __slots__ = ("_depth", "_items", "_original", "_parts", "given")
+
+    def __init__(self, copier: Copier, original: Any, before: _Part | None, depth: int) -> None:
+        self._original: Any = original
+        self._depth = depth
+        self._parts: dict[Any, _Part] = {}  # of the containers in it that were not there before
+        before = before if before is not None and type(before._original) is type(original) else None
+        self._items: Any = (self._of_dict if type(original) is dict else self._of_list)(copier, before)
+        self.given = self._items.copy()  # which its readers may change
+
+    def _of_dict(self, copier: Copier, before: _Part | None) -> dict[Any, Any]:
+        return {key: self._item(copier, key, item, before) for key, item in self._original.items()}
+
+    def _of_list(self, copier: Copier, before: _Part | None) -> list[Any]:
+        items = [] if before is None else before._beginning_of(self._original)
+        items += [
+            self._item(copier, at, item, before) for at, item in enumerate(self._original[len(items) :], len(items))
+        ]
+        return items
+
+    def _beginning_of(self, later: list[Any]) -> list[Any]:
+        """The copies of the items of a list, as far as they are those of this one; the last may have been open."""
+        earlier: list[Any] = self._original
+        count = min(len(earlier) - 1, len(later))
+        is_same = count > 0 and all(map(is_, islice(earlier, count), later))
+        return self._items[:count] if is_same else []
+
+    def _item(self, copier: Copier, key: Any, item: Any, before: _Part | None) -> Any:
+        if type(item) in ATOMS:
+            return item
+        if before is not None and before._at(key) is item:
+            return before._items[key]
+        if type(item) not in (dict, list):
+            return copier.copy(item)
+        if self._depth >= _MAX_DEPTH:
+            return tagged(item)
+        known = None if before is None else before._parts.get(key)
+        part = self._parts[key] = _Part(copier, item, known, self._depth + 1)
+        return part.given
+
+    def _at(self, key: Any) -> Any:
+        is_dict = type(self._original) is dict
+        items: Any = self._original
+        return items[key] if (key in items if is_dict else key < len(items)) else _UNDER_WAY
 
 
-def _itself(copier: _Copier, value: Any) -> Any:
+_Maker: TypeAlias = Callable[[Copier, Any], Any]
+
+
+def _itself(copier: Copier, value: Any) -> Any:
     return value
 
 
-def _bytes(copier: _Copier, value: bytearray) -> bytearray:
+def _bytes(copier: Copier, value: bytearray) -> bytearray:
     return value[:]
 
 
 def _maker(kind: type[Any]) -> _Maker | None:
     """How to copy an instance of a class that is none of the common ones."""
     if "__pydantic_fields__" in kind.__dict__:
-        return _Copier.of_model
+        return Copier.of_model
     for base in kind.__mro__:
         if base in _BASES:
             return _BASES[base]
-    return _Copier.of_fields if hasattr(kind, "__dataclass_fields__") else None
+    return Copier.of_fields if hasattr(kind, "__dataclass_fields__") else None
 
 
 _MAKERS: Final[dict[type[Any], _Maker]] = {
-    dict: _Copier.of_dict,
-    list: _Copier.of_list,
-    tuple: _Copier.of_tuple,
-    set: _Copier.of_set,
-    frozenset: _Copier.of_set,
+    dict: Copier.of_dict,
+    list: Copier.of_list,
+    tuple: Copier.of_tuple,
+    set: Copier.of_set,
+    frozenset: Copier.of_set,
+    DictSnapshot: Copier.of_snapshot,
+    ListSnapshot: Copier.of_snapshot,
 }
 _BASES: Final[dict[Any, _Maker]] = {
     **_MAKERS,
     **dict.fromkeys(_UNCHANGING, _itself),
-    deque: _Copier.of_list,
+    deque: Copier.of_list,
     bytearray: _bytes,
-    StreamReset: _Copier.of_reset,
+    StreamReset: Copier.of_reset,
 }
 
 
