@@ -177,5 +177,5 @@ def test_settings_that_belong_elsewhere(name: str, hint: str) -> None:
     """The error says where; a model of a server says it, too."""
     with pytest.raises(ConfigError, match=hint):
         FakeListChatModel(responses=["a"], **{name: []})
-    with pytest.raises(TypeError, match="ChatOpenAI has no setting 'tags': bind it.*config of a call. What only"):
+    with pytest.raises(TypeError, match=r"ChatOpenAI has no setting 'tags': bind it.*config of a call. What only"):
         ChatOpenAI(model="gpt-4o", tags=["a"])

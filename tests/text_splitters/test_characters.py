@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from plait.errors import ConfigError
 from plait.text_splitters import (
     CharacterTextSplitter,
     Language,
+    MarkdownHeaderTextSplitter,
     MarkdownTextSplitter,
     PythonCodeTextSplitter,
     RecursiveCharacterTextSplitter,
@@ -208,6 +210,31 @@ def test_what_cannot_be_is_refused_when_it_is_built(fields: dict[str, Any], says
     """By an error that says what came."""
     with pytest.raises(ConfigError, match=says):
         RecursiveCharacterTextSplitter(**fields)
+
+
+def test_setting_that_there_is_not() -> None:
+    """A slip of the pen is not dropped in silence."""
+    with pytest.raises(ConfigError, match="no setting 'chunk_sise'; did you mean 'chunk_size'"):
+        RecursiveCharacterTextSplitter(chunk_sise=10)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="MarkdownHeaderTextSplitter has no setting 'return_each_line'"):
+        MarkdownHeaderTextSplitter([("#", "title")], return_each_line=True)  # type: ignore[call-arg]
+
+
+class Halves:
+    """A tokenizer of which two letters are a token."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return [text[place : place + 2] for place in range(0, len(text), 2)]
+
+
+@pytest.mark.parametrize("kind", [CharacterTextSplitter, RecursiveCharacterTextSplitter])
+def test_tokens_of_any_tokenizer_are_counted(kind: Any) -> None:
+    """Sizes count what the tokenizer makes of a text; a splitter with one can be pickled."""
+    splitter = kind.from_huggingface_tokenizer(Halves(), chunk_size=3, chunk_overlap=0)
+
+    assert pickle.loads(pickle.dumps(splitter)).split_text("abcdef\n\nghij") == ["abcdef", "ghij"]
+    with pytest.raises(ConfigError, match=r"must have a method tokenize\(text\), got str"):
+        kind.from_huggingface_tokenizer("gpt2")
 
 
 def test_language_that_is_not_known() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from plait.documents import Document
 from plait.errors import ConfigError, MissingExtraError
-from plait.text_splitters import RecursiveCharacterTextSplitter, TokenTextSplitter
+from plait.text_splitters import CharacterTextSplitter, RecursiveCharacterTextSplitter, TokenTextSplitter
 
 TEXT = "one two three four five six seven"
 
@@ -31,6 +31,17 @@ def test_encoding_or_model() -> None:
     by_encoding = RecursiveCharacterTextSplitter.from_tiktoken_encoder("cl100k_base", chunk_size=3, chunk_overlap=0)
     by_model = TokenTextSplitter(model_name="gpt-4", chunk_size=3, chunk_overlap=0)
     assert by_encoding.split_text(TEXT) == by_model.split_text(TEXT) == ["one two three", "four five six", "seven"]
+
+
+@pytest.mark.parametrize("kind", [CharacterTextSplitter, RecursiveCharacterTextSplitter])
+def test_settings_that_mean_nothing_to_it(kind: Any) -> None:
+    """Separators and special tokens, as programs give them that move over, change nothing; a slip of the pen is told."""
+    splitter = kind.from_tiktoken_encoder(
+        model_name="gpt-4", chunk_size=3, chunk_overlap=0, separator="x", allowed_special="all"
+    )
+    assert splitter.split_text(TEXT) == ["one two three", "four five six", "seven"]
+    with pytest.raises(ConfigError, match="did you mean 'chunk_size'"):
+        kind.from_tiktoken_encoder(chunk_sice=3)
 
 
 def test_markdown_is_cut_at_its_parts() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ConfigDict
 
@@ -59,6 +60,13 @@ class TextSplitter(BaseDocumentTransformer):
             _check_sizes(size, overlap)
             super().__init__(**fields)
 
+    @classmethod
+    def from_huggingface_tokenizer(cls, tokenizer: Any, **kwargs: Any) -> Self:
+        """A splitter whose sizes count the tokens of a tokenizer of ``transformers``, or of any object with ``tokenize``."""
+        if not callable(getattr(tokenizer, "tokenize", None)):
+            raise ConfigError(f"the tokenizer must have a method tokenize(text), got {type(tokenizer).__name__}")
+        return cls(length_function=partial(_count_tokens, tokenizer), **kwargs)
+
     @abstractmethod
     def split_text(self, text: str) -> list[str]:
         """The chunks of a text, in their order."""
@@ -99,6 +107,10 @@ class TextSplitter(BaseDocumentTransformer):
             if self.add_start_index:
                 about["start_index"] = start
             yield Document(page_content=chunk, metadata=about)
+
+
+def _count_tokens(tokenizer: Any, text: str) -> int:
+    return len(tokenizer.tokenize(text))
 
 
 def _check_sizes(size: object, overlap: object) -> None:

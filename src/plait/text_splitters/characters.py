@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import Field
 
@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 
+_OF_TIKTOKEN: Final = ("separator", "separators", "is_separator_regex", "allowed_special", "disallowed_special")
+"""What a splitter of tokens has no use for: it has separators of its own, and all that it reads is text."""
+
+
 class _SeparatorSplitter(TextSplitter):
     """One that cuts at separators; all its chunks are slices of the text."""
 
@@ -36,6 +40,17 @@ class _SeparatorSplitter(TextSplitter):
 
     def _separators(self) -> Sequence[str]:
         raise NotImplementedError
+
+    @staticmethod
+    def from_tiktoken_encoder(
+        encoding_name: str | None = None, model_name: str | None = None, **kwargs: Any
+    ) -> TokenTextSplitter:
+        """A splitter whose sizes count tokens; it has separators of its own, and those that are given change nothing.
+
+        Count with a ``length_function`` to choose the separators. Raises ``ConfigError`` for names that are not known.
+        """
+        told = {name: value for name, value in kwargs.items() if name not in _OF_TIKTOKEN}
+        return TokenTextSplitter(encoding_name=encoding_name, model_name=model_name, **told)
 
     def split_text(self, text: str) -> list[str]:
         """The chunks of a text, in their order."""
@@ -95,16 +110,6 @@ class RecursiveCharacterTextSplitter(_SeparatorSplitter):
     def from_language(cls, language: Language | str, **kwargs: Any) -> Self:
         """A splitter that cuts code, or marked up text, where its parts begin."""
         return cls(separators=cls.get_separators_for_language(language), **kwargs)
-
-    @staticmethod
-    def from_tiktoken_encoder(
-        encoding_name: str | None = None, model_name: str | None = None, **kwargs: Any
-    ) -> TokenTextSplitter:
-        """A splitter whose sizes count tokens; it has separators of its own.
-
-        Count with a ``length_function`` to choose the separators. Raises ``ConfigError`` for names that are not known.
-        """
-        return TokenTextSplitter(encoding_name=encoding_name, model_name=model_name, **kwargs)
 
     @staticmethod
     def get_separators_for_language(language: Language | str) -> list[str]:

@@ -14,9 +14,12 @@ class Language(StrEnum):
     """A language whose parts are known."""
 
     C = "c"
+    COBOL = "cobol"
     CPP = "cpp"
     CSHARP = "csharp"
+    ELIXIR = "elixir"
     GO = "go"
+    HASKELL = "haskell"
     HTML = "html"
     JAVA = "java"
     JS = "js"
@@ -24,8 +27,12 @@ class Language(StrEnum):
     LATEX = "latex"
     LUA = "lua"
     MARKDOWN = "markdown"
+    PERL = "perl"
     PHP = "php"
+    POWERSHELL = "powershell"
+    PROTO = "proto"
     PYTHON = "python"
+    R = "r"
     RST = "rst"
     RUBY = "ruby"
     RUST = "rust"
@@ -33,6 +40,7 @@ class Language(StrEnum):
     SOL = "sol"
     SWIFT = "swift"
     TS = "ts"
+    VISUALBASIC6 = "visualbasic6"
 
 
 _C: Final = "struct enum union void int float double char if for while switch"
@@ -41,23 +49,34 @@ _WORDS: Final = {
     Language.C: _C,
     Language.CPP: f"namespace class template {_C}",
     Language.CSHARP: "namespace interface class struct enum record public private protected internal if for foreach while",
+    Language.ELIXIR: "defmodule defprotocol defimpl def defp defmacro defmacrop @doc if unless case cond with for",
     Language.GO: "func type var const if for switch",
+    Language.HASKELL: "module import class instance data newtype type infix where let case",
     Language.JAVA: "interface class enum record public protected private static if for while switch",
     Language.JS: f"export {_JS}",
     Language.KOTLIN: "class object interface fun val var if for while when",
     Language.LUA: "function local if for while",
+    Language.PERL: "package use sub my our if unless for foreach while",
     Language.PHP: "namespace interface class trait function if foreach for while switch",
+    Language.POWERSHELL: "class enum function filter param if foreach for while switch try",
+    Language.PROTO: "syntax package import option service message enum",
     Language.PYTHON: "class def async @",
     Language.RUBY: "module class def if unless while for begin",
     Language.RUST: "mod impl trait struct enum fn const if while for loop match let",
     Language.SCALA: "class object trait def val var if for while match",
     Language.SOL: "pragma using contract interface library constructor function event modifier error struct enum if for",
     Language.SWIFT: "protocol extension class struct enum func if for while switch",
+    Language.VISUALBASIC6: "Public Private Friend Global Static Sub Function Property Type Enum If Select For Do While With",
     Language.TS: f"namespace interface type enum export {_JS}",
 }
 """What begins a part at the start of a line, the strongest first."""
 
 _MARKS: Final = {
+    Language.COBOL: [
+        *(f"\n{name} DIVISION" for name in ("IDENTIFICATION", "ENVIRONMENT", "DATA", "PROCEDURE")),
+        *(f"\n{name} SECTION" for name in ("FILE", "WORKING-STORAGE", "LINKAGE")),
+        *(f"\n{verb} " for verb in ("PERFORM", "IF", "EVALUATE", "READ", "WRITE", "MOVE", "DISPLAY")),
+    ],
     Language.HTML: [
         *(f"<{tag}" for tag in ("body", "main", "section", "article", "div")),
         *(f"<h{level}" for level in range(1, 7)),
@@ -69,6 +88,10 @@ _MARKS: Final = {
         "$$",
     ],
     Language.MARKDOWN: [*(f"\n{'#' * level} " for level in range(1, 7)), "\n```", "\n***\n", "\n---\n", "\n___\n"],
+    Language.R: [
+        *(f"\n{name}(" for name in ("setClass", "setGeneric", "setMethod", "library", "require")),
+        *(f"\n{word} " for word in ("function", "if", "for", "while", "repeat")),
+    ],
     Language.RST: ["\n\n.. ", *(f"\n{mark * 3}" for mark in "=-~^*")],
 }
 _LINES: Final = ["\n\n", "\n", " ", ""]
