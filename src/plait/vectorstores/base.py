@@ -601,11 +601,11 @@ def _check_metadata(metadata: Mapping[Any, Any]) -> None:
     key = next((key for key in metadata if not isinstance(key, str)), None)
     if key is not None:
         raise StoreError(f"a key of metadata must be a text, got {key!r:.80}")
-    if too_deep(metadata):
+    nested = {name: value for name, value in metadata.items() if type(value) not in SCALARS}
+    if nested and too_deep(nested):
         raise StoreError(f"metadata may be nested {DEEPEST} levels deep, and no deeper")
-    for name, value in metadata.items():
-        if type(value) not in SCALARS:
-            _check_copied(name, value)
+    for name, value in nested.items():
+        _check_copied(name, value)
 
 
 def _check_copied(name: str, value: object) -> None:

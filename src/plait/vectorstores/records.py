@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -73,9 +74,9 @@ def _rows(path: Path, record: dict[str, Any]) -> Rows:
     ids, texts, metadatas = (_column(path, record, name) for name in ("ids", "texts", "metadatas"))
     if not len(ids) == len(texts) == len(metadatas):
         raise unreadable(path, f"it has {len(ids)} ids, {len(texts)} texts and {len(metadatas)} metadatas")
-    if not all(type(each) is str for each in (*ids, *texts)) or not all(type(each) is dict for each in metadatas):
+    if not _types(chain(ids, texts)) <= {str} or not _types(metadatas) <= {dict}:
         raise unreadable(path, "an id or a text in it is no text, or metadata no object")
-    if any(type(value) not in SCALARS for each in metadatas for value in each.values()) and any(
+    if not _types(chain.from_iterable(each.values() for each in metadatas)) <= SCALARS and any(
         map(too_deep, metadatas)
     ):
         raise unreadable(path, f"metadata in it is nested more than {DEEPEST} levels deep")
@@ -85,6 +86,10 @@ def _rows(path: Path, record: dict[str, Any]) -> Rows:
     if len(rows.places) != len(ids):
         raise unreadable(path, "an id stands in it twice")
     return rows
+
+
+def _types(values: Iterable[Any]) -> set[type]:
+    return set(map(type, values))
 
 
 def _column(path: Path, record: dict[str, Any], name: str) -> list[Any]:
