@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from plait.chat_history import PostgresChatMessageHistory
-from plait.errors import HistoryError
+from plait.errors import ConfigError, HistoryError
 from plait.messages import AIMessage, HumanMessage
 
 psycopg = pytest.importorskip("psycopg")
@@ -52,6 +53,41 @@ def test_connections_of_the_callers_own(postgres: str) -> None:
     assert [message.text for message in PostgresChatMessageHistory("s", postgres, table="own").messages] == ["x"]
     assert len(opened) == 1
     assert "function" in repr(history)
+
+
+async def test_async_connections(postgres: str) -> None:
+    """The async verbs use a function for them, or open connections of their own; what they write is the same."""
+    own = PostgresChatMessageHistory("s", postgres, table="async")
+    awaited = PostgresChatMessageHistory(
+        "s", async_connection=lambda: psycopg.AsyncConnection.connect(postgres), table="async"
+    )
+    await own.aadd_messages([HumanMessage("x"), AIMessage("y")])
+    await awaited.aadd_messages([HumanMessage("z")])
+
+    assert [message.text for message in await awaited.aget_messages()] == ["x", "y", "z"]
+    assert await own.aget_messages() == own.messages
+    await awaited.aclear()
+    assert own.messages == []
+    with pytest.raises(ConfigError, match="sync calls need connection="):
+        awaited.clear()
+
+
+async def test_cancelled_while_it_writes(postgres: str) -> None:
+    """Nothing is written, and no connection is left."""
+    history = PostgresChatMessageHistory("s", postgres, table="cancelled", timeout=3600)
+    history.add_user_message("x")
+    with psycopg.connect(postgres, autocommit=True) as watching, psycopg.connect(postgres) as holding:
+        before = connections(postgres)
+        holding.execute("LOCK TABLE cancelled IN SHARE MODE")
+        task = asyncio.create_task(history.aadd_messages([HumanMessage("y")]))
+        while not watching.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while connections(postgres) > before:  # noqa: ASYNC110 - the server ends them a moment later
+            await asyncio.sleep(0)
+    assert [message.text for message in history.messages] == ["x"]
 
 
 def test_tables_are_made_once(postgres: str) -> None:

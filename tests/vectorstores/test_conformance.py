@@ -53,4 +53,4 @@ def test_pgvector_with_an_index(pgvector: Callable[..., PGVector]) -> None:
 
 
 def _settings(store: PGVector) -> dict[str, Any]:
-    return {"connection": store._connection, "collection_name": store.collection_name}
+    return {"connection": store._database._connection, "collection_name": store.collection_name}
