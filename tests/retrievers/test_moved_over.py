@@ -67,7 +67,7 @@ def test_a_model_says_what_matters(run: Any) -> None:
 
 def test_a_model_extracts_what_matters(run: Any) -> None:
     """What it copies takes the place of the text; where it finds nothing, the document is left out."""
-    chain = judging(lambda q, text: " NO_OUTPUT\n" if q not in text else text.split()[0])
+    chain = judging(lambda q, text: " No_Output: none.\n" if q not in text else text.split()[0])
     extracted = ContextualCompressionRetriever(
         base_retriever=Everything(), base_compressor=LLMChainExtractor(llm_chain=chain)
     )

@@ -49,25 +49,36 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         """The documents for a query, the best one first, without blocking the event loop."""
         return await in_thread(self._get_relevant_documents, query, **managed(self._get_relevant_documents))
 
+    def _sought(self, query: str, kwargs: dict[str, Any]) -> Any:
+        find = self._get_relevant_documents
+        return find(query, **managed(find), **kwargs)
+
+    async def _asought(self, query: str, kwargs: dict[str, Any]) -> Any:  # twin: a sync retriever has a thread
+        if type(self)._aget_relevant_documents is BaseRetriever._aget_relevant_documents:
+            find = self._get_relevant_documents
+            return await in_thread(find, query, **managed(find), **kwargs)
+        afind = self._aget_relevant_documents
+        return await afind(query, **managed(afind), **kwargs)
+
     def _invoke(self, input: Any, config: Scope | None = None, **kwargs: Any) -> list[Document]:
-        query, find = self._query(input), self._get_relevant_documents
+        query = self._query(input)
         if config is None:
-            return self._documents(find(query, **managed(find), **kwargs))
+            return self._documents(self._sought(query, kwargs))
         before = current.get()
         current.set(config)  # what the retriever itself calls inherits it
         try:
-            return self._documents(find(query, **managed(find), **kwargs))
+            return self._documents(self._sought(query, kwargs))
         finally:
             current.set(before)
 
     async def _ainvoke(self, input: Any, config: Scope | None = None, **kwargs: Any) -> list[Document]:
-        query, find = self._query(input), self._aget_relevant_documents
+        query = self._query(input)
         if config is None:
-            return self._documents(await find(query, **managed(find), **kwargs))
+            return self._documents(await self._asought(query, kwargs))
         before = current.get()
         current.set(config)  # what the retriever itself calls inherits it
         try:
-            return self._documents(await find(query, **managed(find), **kwargs))
+            return self._documents(await self._asought(query, kwargs))
         finally:
             current.set(before)
 

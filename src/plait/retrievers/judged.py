@@ -62,8 +62,8 @@ class _Judged(BaseDocumentCompressor):
 class LLMChainExtractor(_Judged):
     """Lets a model copy from each document what matters for the query; one in which nothing does is left out.
 
-    ``llm_chain`` gives a text, empty or ``NO_OUTPUT`` where nothing matters; ``from_llm`` makes it of a model. What it
-    says is not compared with the document.
+    ``llm_chain`` gives a text, empty or beginning with ``NO_OUTPUT`` where nothing matters; ``from_llm`` makes it of a
+    model. What it says is not compared with the document.
     """
 
     @classmethod
@@ -82,7 +82,7 @@ class LLMChainExtractor(_Judged):
         for document, text in zip(documents, said, strict=True):
             if not isinstance(text, str):
                 raise self._refused("a text", text)
-            if text.strip() not in ("", _NOTHING):
+            if text.strip() and not text.strip().upper().startswith(_NOTHING):  # models add why
                 kept.append(document.model_copy(update={"page_content": text.strip()}, deep=True))
         return kept
 

@@ -77,8 +77,10 @@ class BM25Retriever(BaseRetriever):
         if not asked or self._index is None:
             return []
         scores = self._index.get_scores_from_ids(asked)
-        order = sorted(range(len(self.docs)), key=lambda place: -scores[place])[: self.k]
-        return [self.docs[place].model_copy(deep=True) for place in order if scores[place] > 0]
+        found = (scores > 0).nonzero()[0]
+        # Of equals comes first what was given first.
+        order: list[int] = found[(-scores[found]).argsort(kind="stable")[: self.k]].tolist()
+        return [self.docs[place].model_copy(deep=True) for place in order]
 
 
 def _bm25s() -> Any:
