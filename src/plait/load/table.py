@@ -92,6 +92,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "BaseTool": "build it anew where you load, and give it as functions={'name': tool} on both sides",
     "BaseToolkit": "save its tools, not the kit",
     "Natively": "it holds an object of another library; save that with the library, and wrap it anew",
+    "Ours": "it is plait's in the form of LangChain's: save from_langchain(it)",
     "ConfigurableChatModel": "call init_chat_model where you load, and give it as functions={'name': model}",
     "StructuredAnswer": "call with_structured_output where you load, and give that as functions={'name': ...}",
     "BaseLanguageModel": "it is a class of yours: pass classes=[...] here and to loads",
@@ -139,8 +140,16 @@ def name_of_class(kind: type[Any]) -> str | None:
 
 def advice_for(kind: type[Any]) -> str:
     """What to do with an object of a class that cannot be saved."""
-    found = (ADVICE[each.__name__] for each in kind.__mro__ if each.__name__ in ADVICE)
+    if any(each.__module__.startswith("langchain_core") for each in kind.__mro__) and "Ours" not in _names(kind):
+        return (
+            "it is LangChain's: from_langchain(it) gives messages and documents; save the rest with LangChain's dumps"
+        )
+    found = (ADVICE[name] for name in _names(kind) if name in ADVICE)
     return next(found, _advice_for_other(kind))
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [each.__name__ for each in kind.__mro__]
 
 
 def _advice_for_other(kind: type[Any]) -> str:

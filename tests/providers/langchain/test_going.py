@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import importlib
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding
-from plait.errors import ConfigError, DeadlineError, OutputParserException
+from plait.errors import ConfigError, DeadlineError, LoadError, OutputParserException
+from plait.load import dumps
 from plait.messages import AIMessage, HumanMessage
 from plait.output_parsers import StrOutputParser
 from plait.prompts import ChatPromptTemplate
@@ -19,6 +22,7 @@ from plait.providers.langchain import from_langchain, to_langchain
 from plait.retrievers import BaseRetriever
 from plait.runnables import RunnableGenerator, RunnableLambda
 from plait.testing import EchoChatModel, FakeListLLM, GenericFakeChatModel
+from plait.vectorstores import InMemoryVectorStore
 
 pytestmark = pytest.mark.peer
 
@@ -231,9 +235,41 @@ async def test_a_deadline_holds_through_langchain(lc: Any) -> None:
         await around.ainvoke(0, {"timeout": 0.05})
 
 
-def test_it_can_be_pickled(lc: Any) -> None:
-    """A bridge is pickled as what it leads to."""
-    assert pickle.loads(pickle.dumps(to_langchain(RunnableLambda(len)))).invoke("abc") == 3
+@pytest.mark.parametrize(
+    "ours",
+    [
+        RunnableLambda(len),
+        EchoChatModel(),
+        FakeListLLM(responses=["a"]),
+        Finder(),
+        DeterministicFakeEmbedding(size=3),
+        InMemoryVectorStore(DeterministicFakeEmbedding(size=3)),
+    ],
+    ids=lambda ours: type(ours).__name__,
+)
+@pytest.mark.usefixtures("lc")
+def test_it_can_be_pickled_and_copied(ours: Any) -> None:
+    """Also in a process that has not met LangChain yet, where its class is made when the pickle asks for it."""
+    theirs = to_langchain(ours)
+    module, name = type(theirs).__module__, type(theirs).__name__
+
+    assert getattr(importlib.import_module(module), name) is type(theirs)
+    for again in (pickle.loads(pickle.dumps(theirs)), copy.copy(theirs), copy.deepcopy(theirs)):
+        assert type(again) is type(theirs)
+        assert repr(from_langchain(again)) == repr(ours)
+    with pytest.raises(AttributeError, match="there is no 'Plait' here"):
+        _ = importlib.import_module(module).Plait
+
+
+def test_nothing_of_langchains_is_saved(lc: Any) -> None:
+    """``dumps`` says what to do with it: cross over, or LangChain's own."""
+    for theirs in (lc.messages.HumanMessage("a"), lc.runnables.RunnableLambda(len)):
+        with pytest.raises(LoadError, match=r"\$\[0\]: .* from_langchain\(it\)"):
+            dumps([theirs])
+    with pytest.raises(LoadError, match=r"save from_langchain\(it\)"):
+        dumps(to_langchain(EchoChatModel()))
+    with pytest.raises(LoadError, match="save that with the library"):
+        dumps(from_langchain(lc.runnables.RunnableLambda(len)))
 
 
 # ------------------------------------------------------------------------------------------------------------ pieces

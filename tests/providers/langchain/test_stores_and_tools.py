@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -11,8 +11,11 @@ from plait.embeddings import DeterministicFakeEmbedding
 from plait.errors import ConfigError, StoreError, ToolException, ToolInputError
 from plait.messages import AIMessage, ToolMessage
 from plait.providers.langchain import from_langchain, to_langchain
+from plait.retrievers import BaseRetriever
+from plait.runnables import RunnableConfig
+from plait.runs import current
 from plait.testing import check_embeddings, check_vector_store
-from plait.tools import BaseTool, ToolNode, tool
+from plait.tools import BaseTool, InjectedToolArg, InjectedToolCallId, ToolNode, tool
 from plait.vectorstores import InMemoryVectorStore, VectorStore
 
 pytestmark = pytest.mark.peer
@@ -235,3 +238,98 @@ def test_models_of_langchain_are_told_of_plaits_tools(lc: Any) -> None:
     from_langchain(Caller()).bind_tools([ours, from_langchain(theirs), theirs])
 
     assert [each["function"]["name"] for each in told] == ["ours", "theirs", "theirs"]
+
+
+# -------------------------------------------------------------------------------------------- what tools are told of
+
+
+def asked(who: str, config: RunnableConfig) -> str:
+    """Who is asked."""
+    return f"{who} {config['configurable']} {config['tags']}"
+
+
+async def test_a_tool_of_plaits_inherits_langchains_config() -> None:
+    """Its function sees what the call was configured with, in both colours, as a step of a chain, too."""
+    theirs = to_langchain(tool(asked))
+    config: Any = {"configurable": {"user": 1}, "tags": ["t"]}
+
+    assert theirs.invoke({"who": "a"}, config) == "a {'user': 1} ['t']"
+    assert await theirs.ainvoke({"who": "a"}, config) == "a {'user': 1} ['t']"
+    assert (
+        "{'user': 1}"
+        in theirs.invoke({"type": "tool_call", "name": "asked", "args": {"who": "a"}, "id": "1"}, config).content
+    )
+
+
+class Numbered(BaseRetriever):
+    """A retriever that says what it was asked with."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None, k: int = 1) -> list[Document]:
+        scope = current.get()
+        return [Document(f"{query} {scope and scope['configurable']}")] * k
+
+
+async def test_a_retriever_of_plaits_inherits_langchains_config_and_arguments(lc: Any) -> None:
+    """What LangChain keeps from its retrievers: the config; and what the caller adds to the query."""
+    theirs: Any = to_langchain(Numbered())
+    config: Any = {"configurable": {"user": 1}}
+    said = ["q {'user': 1}"] * 2
+
+    assert [each.page_content for each in theirs.invoke("q", config, k=2)] == said
+    assert [each.page_content for each in await theirs.ainvoke("q", config, k=2)] == said
+    chain = lc.runnables.RunnableLambda(str) | theirs
+    assert [each.page_content for each in chain.invoke("q", config)] == said[:1]
+
+
+def kept(
+    text: str, call: Annotated[str, InjectedToolCallId], who: Annotated[str, InjectedToolArg] = "nobody"
+) -> tuple[str, str]:
+    """Keep a text."""
+    return f"{text} of {who}", call
+
+
+@pytest.mark.parametrize("form", ["content", "content_and_artifact"])
+async def test_what_is_injected_goes_over(lc: Any, form: Any) -> None:
+    """The id of the call by LangChain, the rest by the program; models are told of neither, and may give neither."""
+    theirs = to_langchain(tool(response_format=form)(kept))
+    call: Any = {"type": "tool_call", "name": "kept", "args": {"text": "x"}, "id": "7"}
+    forged = {**call, "args": {"text": "x", "who": "forged"}}
+    for message in (theirs.invoke(call), await theirs.ainvoke(call)):
+        assert "x of nobody" in message.content
+        assert (message.artifact or "7") == "7"
+    assert [*theirs.args] == ["text"]
+    with pytest.raises(lc.tools.ToolException, match="'who' is not for a model to give"):
+        theirs.invoke(forged)
+    with pytest.raises(ToolInputError, match="'who' is not for a model to give"):
+        await theirs.ainvoke(forged)
+
+
+def test_a_tool_with_an_artifact_takes_a_text() -> None:
+    """As any tool of one argument does."""
+
+    @tool(response_format="content_and_artifact")
+    def pair(text: str) -> tuple[str, int]:
+        """Give a pair."""
+        return text, 1
+
+    assert to_langchain(pair).invoke("x") == "x"
+
+
+async def test_a_model_gives_no_injected_argument_to_a_tool_of_langchains(lc: Any) -> None:
+    """It is the program's there, too."""
+
+    def pay(amount: int, account: Any = "own") -> str:
+        """Pay."""
+        return f"{amount} from {account}"
+
+    pay.__annotations__ = {"amount": int, "account": Annotated[str, lc.tools.InjectedToolArg], "return": str}
+    ours = from_langchain(lc.tools.tool(pay))
+    forged = {"type": "tool_call", "name": "pay", "args": {"amount": 1, "account": "other"}, "id": "1"}
+    honest = {**forged, "args": {"amount": 1}}
+
+    assert ours.invoke(honest, injected={"account": "mine"}).content == "1 from mine"
+    assert ours.invoke({"amount": 1, "account": "mine"}) == "1 from mine"
+    with pytest.raises(ToolInputError, match="'account' is not for a model to give"):
+        ours.invoke(forged)
+    with pytest.raises(ToolInputError, match="'account' is not for a model to give"):
+        await ours.ainvoke(forged)

@@ -5,10 +5,10 @@ The classes derive from those of LangChain's, so they are made when langchain-co
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from plait.concurrency import aclose_all, close_all
 from plait.errors import ConfigError
@@ -25,6 +25,7 @@ __all__ = [
     "chat_model_for",
     "embeddings_for",
     "entering",
+    "found",
     "llm_for",
     "origin",
     "retriever_for",
@@ -101,9 +102,6 @@ class _Verbs(Ours):
 
     def __repr__(self) -> str:
         return f"PlaitRunnable({self.runnable!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return runnable_for, (self.runnable,)
 
     @property
     def InputType(self) -> Any:
@@ -332,7 +330,7 @@ async def _aheard(piece: Any, run_manager: Any) -> Any:
 
 def with_field(name: str, mixin: type[Any], base: Any) -> Any:
     """A pydantic class of LangChain's with the mixin's methods, and ``runnable`` as a field."""
-    return type(name, (mixin, base), {"__module__": __name__, "__annotations__": {"runnable": Any}})
+    return type(name, (mixin, base), {"__module__": mixin.__module__, "__annotations__": {"runnable": Any}})
 
 
 @cache
@@ -362,8 +360,8 @@ class _Embeds(Ours):
     def __init__(self, embeddings: Any) -> None:
         self.embeddings = self.runnable = embeddings
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return embeddings_for, (self.embeddings,)
+    def __repr__(self) -> str:
+        return f"PlaitEmbeddings({self.embeddings!r})"
 
     def embed_documents(self, texts: list[str]) -> Any:
         return self.embeddings.embed_documents(texts)
@@ -396,13 +394,21 @@ class _Finds(Ours):
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         return cast(str, cast(Any, super()).get_name(suffix, name=name or self.runnable.get_name()))
 
-    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> Any:
-        with entering():
-            return outward(self.runnable.invoke(query, for_plait({}, run_manager)))
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
+        around = peer().runnables.ensure_config(config)  # which LangChain keeps from a retriever
+        return cast(Any, super()).invoke(input, config, around=around, **kwargs)
 
-    async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> Any:
+    async def ainvoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
+        around = peer().runnables.ensure_config(config)  # which LangChain keeps from a retriever
+        return await cast(Any, super()).ainvoke(input, config, around=around, **kwargs)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any, around: Any = None, **kwargs: Any) -> Any:
         with entering():
-            return outward(await self.runnable.ainvoke(query, afor_plait({}, run_manager)))
+            return outward(self.runnable.invoke(query, for_plait(around or {}, run_manager), **kwargs))
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any, around: Any = None, **kwargs: Any) -> Any:
+        with entering():
+            return outward(await self.runnable.ainvoke(query, afor_plait(around or {}, run_manager), **kwargs))
 
 
 @cache
@@ -413,3 +419,24 @@ def _retriever_class() -> Any:
 def retriever_for(retriever: Any) -> Any:
     """The retriever as one of LangChain's."""
     return _retriever_class()(runnable=retriever)
+
+
+_CLASSES: Final = {
+    "PlaitChatModel": _chat_model_class,
+    "PlaitEmbeddings": _embeddings_class,
+    "PlaitLLM": _llm_class,
+    "PlaitRetriever": _retriever_class,
+    "PlaitRunnable": _runnable_class,
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The classes that are made when they are first needed, which a pickle needs by name."""
+    return found(name, _CLASSES)
+
+
+def found(name: str, classes: Mapping[str, Callable[[], Any]]) -> Any:
+    """The class of this name, made now; raises AttributeError."""
+    if name not in classes:
+        raise AttributeError(f"there is no {name!r} here")
+    return classes[name]()

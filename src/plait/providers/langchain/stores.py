@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self, TypeAlias, cast
 from plait.documents import Document
 from plait.embeddings import Embeddings
 from plait.errors import ConfigError, StoreError
-from plait.providers.langchain.outgoing import Ours, embeddings_for
+from plait.providers.langchain.outgoing import Ours, embeddings_for, found
 from plait.providers.langchain.peer import class_of, peer
 from plait.providers.langchain.retrieval import LangChainEmbeddings
 from plait.providers.langchain.values import inward, outward
@@ -233,6 +233,9 @@ class _Keeps(Ours):
     def __init__(self, store: Any) -> None:
         self.runnable = store
 
+    def __repr__(self) -> str:
+        return f"PlaitVectorStore({self.runnable!r})"
+
     @property
     def embeddings(self) -> Any:
         return embeddings_for(self.runnable.embeddings)
@@ -297,3 +300,8 @@ def _store_class() -> Any:
 def store_for(store: Any) -> Any:
     """The vector store as one of LangChain's."""
     return _store_class()(store)
+
+
+def __getattr__(name: str) -> Any:
+    """The class that is made when it is first needed, which a pickle needs by name."""
+    return found(name, {"PlaitVectorStore": _store_class})

@@ -6,12 +6,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from traceback import walk_tb
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from plait.errors import ToolInputError
 from plait.providers.langchain.configs import acalling, afor_plait, calling, for_plait, restored
+from plait.providers.langchain.faults import passing
 from plait.providers.langchain.nodes import Natively
 from plait.providers.langchain.outgoing import Ours, entering, with_field
 from plait.providers.langchain.peer import peer
@@ -19,6 +20,7 @@ from plait.providers.langchain.values import inward, outward
 from plait.runnables import Runnable
 from plait.runs import Scope, current
 from plait.tools import BaseTool, convert_to_openai_tool
+from plait.tools.arguments import injected_in, is_call_id
 
 __all__ = ["LangChainTool", "tool_for", "tool_from", "written"]
 
@@ -70,10 +72,32 @@ class LangChainTool(Natively, BaseTool):
     def _whole(self, input: Any, injected: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> Any:
         """What LangChain's tool is called with: also the arguments that the program gives."""
         call = self._read(input, {}, kwargs)
+        forged = sorted(self._hidden() & call.given.keys()) if call.by_model else []
+        if forged:
+            raise _forged(self.name, forged)
         if not injected:
             return outward(input)
         args = {**self._named(call.given), **injected}
         return outward({**input, "args": args} if call.by_model else args)
+
+    def _hidden(self) -> set[str]:
+        """The names of the arguments that no model is told of."""
+        schema, told = self.tool.args_schema, self.tool.tool_call_schema
+        return (_names(schema) - _names(told)) | {*getattr(self.tool, "_injected_args_keys", ())}
+
+
+def _forged(name: str, arguments: Sequence[str]) -> ToolInputError:
+    return ToolInputError(
+        f"the tool {name!r}: {', '.join(map(repr, arguments))} is not for a model to give; the program gives it beside the "
+        "call: tool.invoke(call, injected={...})"
+    )
+
+
+def _names(schema: Any) -> set[str]:
+    if isinstance(schema, dict):
+        return {*cast("dict[str, Any]", schema).get("properties", ())}
+    fields = getattr(schema, "model_fields", None) or getattr(schema, "__fields__", None)  # of pydantic 1
+    return {*cast("Mapping[str, Any]", fields or {})}
 
 
 @contextmanager
@@ -111,27 +135,57 @@ class _Does(Ours):
 
     runnable: Any
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tool_for, (self.runnable,)  # the class of its arguments is found nowhere by name
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        self._refuse_forged(input)
+        return cast(Any, super()).invoke(input, config, **kwargs)
+
+    async def ainvoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        self._refuse_forged(input)
+        return await cast(Any, super()).ainvoke(input, config, **kwargs)
+
+    def _refuse_forged(self, input: Any) -> None:
+        is_call = isinstance(input, dict) and cast("dict[str, Any]", input).get("type") == "tool_call"
+        forged = sorted(_hidden(self.runnable) & {*cast("dict[str, Any]", input)["args"]}) if is_call else []
+        if forged:
+            with passing():
+                raise _forged(self.runnable.name, forged)
+
     def _run(self, *args: Any, run_manager: Any = None, **kwargs: Any) -> Any:
-        call = self._as_call(args, kwargs)
+        call, injected = self._as_call(args, kwargs)
         with entering():
-            given = None if run_manager is None else for_plait({}, run_manager)
-            return self._result(outward(self.runnable.invoke(call, given)))
+            given = None if run_manager is None else for_plait(_around(), run_manager)
+            return self._result(outward(self.runnable.invoke(call, given, injected=injected)))
 
     async def _arun(self, *args: Any, run_manager: Any = None, **kwargs: Any) -> Any:
-        call = self._as_call(args, kwargs)
+        call, injected = self._as_call(args, kwargs)
         with entering():
-            given = None if run_manager is None else afor_plait({}, run_manager)
-            return self._result(outward(await self.runnable.ainvoke(call, given)))
+            given = None if run_manager is None else afor_plait(_around(), run_manager)
+            return self._result(outward(await self.runnable.ainvoke(call, given, injected=injected)))
 
-    def _as_call(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """What the tool is called with; where it keeps something beside its answer, as a model calls it."""
-        given = args[0] if args else kwargs
+    def _as_call(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What the tool is called with, as a model calls it where it keeps something beside its answer; what is injected."""
+        injected = {name: kwargs[name] for name in _hidden(self.runnable) & kwargs.keys()}
+        given = args[0] if args else {name: value for name, value in kwargs.items() if name not in injected}
         if self.runnable.response_format == "content":
-            return given
-        return {"type": "tool_call", "name": self.runnable.name, "args": given, "id": ""}
+            return given, injected
+        named = {next(iter(self.runnable.args), ""): given} if isinstance(given, str) else given
+        return {"type": "tool_call", "name": self.runnable.name, "args": named, "id": ""}, injected
 
     def _result(self, answer: Any) -> Any:
         return answer if self.runnable.response_format == "content" else (answer.content, answer.artifact)
+
+
+def _around() -> Any:
+    """The config that is in force where LangChain calls a tool."""
+    return peer().runnables.ensure_config()
+
+
+def _hidden(tool: BaseTool) -> set[str]:
+    schema = tool.args_schema
+    return injected_in(schema) if isinstance(schema, type) else set()
 
 
 @cache
@@ -145,10 +199,27 @@ def tool_for(tool: BaseTool) -> Any:
         runnable=tool,
         name=tool.name,
         description=tool.description,
-        args_schema=tool.tool_call_schema,
+        args_schema=_schema_for(tool),
         response_format=tool.response_format,
         return_direct=tool.return_direct,
     )
+
+
+def _schema_for(tool: BaseTool) -> Any:
+    """The arguments, with LangChain's marks where no model is told of one: the program gives them there, too."""
+    hidden, model = _hidden(tool), tool.args_schema
+    if not hidden:
+        return tool.tool_call_schema
+    lc = peer().tools
+    marked: dict[str, Any] = {
+        attribute: (
+            Annotated[field.annotation, lc.InjectedToolCallId() if is_call_id(model, name) else lc.InjectedToolArg()],
+            field,
+        )
+        for attribute, field in model.model_fields.items()
+        if (name := field.alias or attribute) in hidden
+    }
+    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **marked)
 
 
 def written(tool: Any) -> Any:
