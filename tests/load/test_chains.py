@@ -423,7 +423,7 @@ def test_loading_alike_is_not_sharing() -> None:
 
 def test_a_class_of_the_same_name_is_another() -> None:
     """A user's class cannot pass for one of the table."""
-    impostor = type("JsonOutputParser", (JsonOutputParser,), {"__module__": "elsewhere"})
-
-    with pytest.raises(LoadError, match="JsonOutputParser"):
-        dumps(impostor())
+    for home in ("elsewhere", "plait.output_parsers.json"):
+        impostor = type("JsonOutputParser", (JsonOutputParser,), {"__module__": home})
+        with pytest.raises(LoadError, match="JsonOutputParser"):
+            dumps(impostor())

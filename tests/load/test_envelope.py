@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import StrEnum
@@ -179,6 +181,41 @@ def test_d5_depth_is_bounded() -> None:
     ):
         with pytest.raises(LoadError, match="100 values in one another"):
             attempt()
+
+
+def test_d5_a_stack_that_is_nearly_full_is_told_of() -> None:
+    """Where there is no room left for what would be in bounds elsewhere."""
+    text, tree = dumps(nested(90)), nested(90)
+    left = sys.getrecursionlimit()
+
+    def below(frames: int, call: Any) -> Any:
+        return below(frames - 1, call) if frames else call()
+
+    for attempt in (lambda: dumps(tree), lambda: loads(text)):
+        with pytest.raises(LoadError, match="deeper than the stack that is left"):
+            below(left - 150 - len(inspect.stack(0)), attempt)
+
+
+def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before they are read."""
+    monkeypatch.setattr("plait.load.envelope.MAX_CHARS", 10)
+
+    with pytest.raises(LoadError, match="12 characters, more than the 10 that are read"):
+        loads("[" + " " * 10 + "]")
+
+
+@pytest.mark.parametrize("other", [5, None, ["[]"]], ids=repr)
+def test_only_texts_are_read(other: Any) -> None:
+    """And what takes the rest is named."""
+    with pytest.raises(LoadError, match=r"a text was expected, got .*`load` takes"):
+        loads(other)
+
+
+def test_keys_that_no_text_can_hold_come_back() -> None:
+    """Half of a pair of surrogates, as a key."""
+    value = {"\ud800": 1, "b": {"\udfff": "\ud800"}}
+
+    assert loads(dumps(value).encode()) == value
 
 
 def test_d5_a_cycle_is_too_deep() -> None:

@@ -143,6 +143,16 @@ def test_what_cannot_be_loaded_is_not_saved(field: str) -> None:
         dumps(late)
 
 
+@pytest.mark.parametrize("field", ["base_url", "openai_api_base", "openai_api_key", "headers"])
+def test_no_text_makes_an_address_configurable(field: str) -> None:
+    """By none of the names that people know for it."""
+    model = {"$plait": "1/ChatOpenAI", "model": "m"}
+    fields = {field: {"$plait": "1/ConfigurableField", "id": "it"}}
+
+    with pytest.raises(LoadError, match=r"cannot make the address|has no field"):
+        load({"$plait": "1/RunnableConfigurableFields", "default": model, "fields": fields})
+
+
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatLocal", "OpenAIEmbeddings", "StructuredTool", "PromptTemplate"])
 def test_no_parser_makes_a_model(name: str) -> None:
     """It would be made of an answer, with the key of the environment: types in a text are those of data."""
