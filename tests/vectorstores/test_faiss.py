@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding
 from plait.errors import ConfigError, MissingExtraError, StoreError
-from plait.vectorstores import FAISS
+from plait.vectorstores import FAISS, InMemoryVectorStore
 
 pytest.importorskip("faiss")
 
@@ -201,6 +201,17 @@ def test_merged() -> None:
     one.merge_from(other)
     one.merge_from(one)
     assert [document.page_content for document in one.get_by_ids(["same", "new"])] == ["blue", "green"]
+
+
+def test_stores_that_cannot_be_merged() -> None:
+    """Vectors that have lost their length do not go where it counts; what is no such store is said to be none."""
+    cosine, mine = FAISS.from_texts(["a"], MODEL, distance_strategy="cosine"), FAISS.from_texts(["b"], MODEL)
+    cosine.merge_from(mine)
+    assert len(cosine) == 2
+    with pytest.raises(ConfigError, match="as long as 1"):
+        mine.merge_from(cosine)
+    with pytest.raises(TypeError, match="another FAISS store"):
+        mine.merge_from(InMemoryVectorStore(MODEL))  # type: ignore[arg-type]
 
 
 def test_filter_that_is_a_function() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 from pathlib import Path
 from threading import Lock, Thread
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plait import RunnableLambda
+from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding, Embeddings
 from plait.errors import ConfigError, StoreError
 from plait.vectorstores import FAISS, InMemoryVectorStore, maximal_marginal_relevance, similarity
@@ -141,18 +143,30 @@ def test_metadata_that_cannot_be_kept(metadata: dict[Any, Any]) -> None:
     assert [each.id for each in full.similarity_search("blue", k=1)] == ["b"]
 
 
-def test_filter_that_asks_the_store() -> None:
-    """A function may read the store that it filters."""
-    full = store()
+@pytest.mark.parametrize("make", [InMemoryVectorStore, FAISS])
+def test_filter_that_uses_the_store(make: Any) -> None:
+    """A function may read the store that it filters, also in other threads, and change it."""
+    full = make(MODEL)
+    full.add_texts(["red", "blue", "grey"], ids=["r", "b", "g"])
     found: list[Any] = []
 
+    def reads(document: Document) -> bool:
+        with ThreadPoolExecutor(1) as pool:
+            return bool(pool.submit(full.get_by_ids, [document.id]).result())
+
+    def changes(document: Document) -> bool:
+        full.add_texts(["new"])
+        return full.delete([document.id or ""]) and document.id != "r"
+
     def search() -> None:
-        found.extend(full.similarity_search("red", filter=lambda document: bool(full.get_by_ids([document.id or ""]))))
+        found.append(full.similarity_search("red", filter=reads))
+        found.append(full.similarity_search("red", filter=changes))
 
     thread = Thread(target=search, daemon=True)
     thread.start()
-    thread.join(10)
-    assert len(found) == 3
+    thread.join(20)
+    assert [len(each) for each in found] == [3, 0]
+    assert [document.page_content for document in full.similarity_search("red")] == ["new"] * 3
 
 
 def test_vector_beyond_32_bits() -> None:
@@ -328,3 +342,12 @@ def test_file_that_never_ends(tmp_path: Path) -> None:
     for name in ("pipe", "zero"):
         with pytest.raises(StoreError, match="no plain file"):
             InMemoryVectorStore.load(tmp_path / name, MODEL)
+
+
+def test_what_is_no_list() -> None:
+    """One text in the place of ids is not taken for its letters; a batch has at least one text."""
+    with pytest.raises(TypeError, match="ids must be a list"):
+        store().add_texts(["x", "y"], ids="ab")
+    for size in (0, "a"):
+        with pytest.raises(ConfigError, match="batch_size must be"):
+            store().add_texts(["x"], batch_size=size)  # type: ignore[arg-type]

@@ -135,7 +135,7 @@ class VectorStore(ABC):
         self._refuse(kwargs, "texts, metadatas, ids and batch_size")
         added: list[str] = []
         with _noting(added):
-            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, batch_size or self.batch_size):
+            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, self._size(batch_size)):
                 check_stopped()
                 self._put(ids_, self.embeddings.embed_documents(texts_), texts_, metadatas_)
                 added += ids_
@@ -154,7 +154,7 @@ class VectorStore(ABC):
         self._refuse(kwargs, "texts, metadatas, ids and batch_size")
         added: list[str] = []
         with _noting(added):
-            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, batch_size or self.batch_size):
+            for texts_, metadatas_, ids_ in portions(texts, metadatas, ids, self._size(batch_size)):
                 check_stopped()
                 await self._aput(ids_, await self.embeddings.aembed_documents(texts_), texts_, metadatas_)
                 added += ids_
@@ -446,6 +446,9 @@ class VectorStore(ABC):
         self._refuse(unknown, "k and filter")
         return check_vector(embedding, self._dimension()), check_number("k", k, 1), filter
 
+    def _size(self, batch_size: int | None) -> int:
+        return self.batch_size if batch_size is None else check_number("batch_size", batch_size, 1)
+
     def _refuse(self, unknown: Mapping[str, Any], known: str) -> None:
         """Raise ConfigError for what was given and means nothing: a slip, in a call that would do something else then."""
         if unknown:
@@ -560,6 +563,8 @@ def portions(
     """What is added, some at a time, each text with its metadata and an id of its own."""
     if isinstance(texts, str):
         raise TypeError("texts must be a list of texts, got one text; write [text]")
+    if isinstance(ids, str):
+        raise TypeError("ids must be a list of ids, got one text; write [id]")
     _check_counts(texts, metadatas, ids)
     nothing: Mapping[str, Any] = {}
     about = iter(repeat(nothing) if metadatas is None else metadatas)

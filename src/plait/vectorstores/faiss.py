@@ -72,7 +72,7 @@ class FAISS(VectorStore):
         faiss_module()  # what is missing is missed here, and not at the first search
         self._embedding = checked_model(embedding)
         self._settings = IndexSettings(index, distance_of(distance_strategy), **checked)
-        self._lock = RLock()  # a filter that is a function may ask the store
+        self._lock = RLock()  # metadata may copy itself by code that asks the store
         self._rows = Rows()
         self._vectors: FaissVectors | None = None
 
@@ -142,10 +142,11 @@ class FAISS(VectorStore):
             return [self._rows.document(self._rows.places[id]) for id in ids if id in self._rows.places]
 
     def _nearest(self, vector: list[float], k: int, filter: Filter | None, vectors: bool) -> list[Hit]:
+        chosen = self._rows.chosen(filter, self._lock) if callable(filter) else ()
         with self._lock:
             if self._vectors is None:
                 return []
-            found = self._vectors.nearest(vector, k, None if filter is None else self._rows.passing(filter))
+            found = self._vectors.nearest(vector, k, None if filter is None else self._rows.passing(filter, chosen))
             arrays = self._vectors.vectors([place for place, _ in found]).tolist() if vectors else [()] * len(found)
             return [
                 Hit(self._rows.document(place), score, array)
@@ -187,8 +188,15 @@ class FAISS(VectorStore):
 
     def merge_from(self, target: FAISS) -> None:
         """Take in all documents of another store, in the place of those that have the same ids."""
+        if not isinstance(target, FAISS):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
+            raise TypeError(f"merge_from takes another FAISS store, got {type(target).__name__}; add its documents")
         if target is self:
             return
+        mine, others = self._settings.distance, target._settings.distance
+        if others is DistanceStrategy.COSINE and mine is not others:
+            raise ConfigError(
+                f"the other store has made its vectors as long as 1, and {mine.value!r} counts their length"
+            )
         with target._lock:
             rows, held = target._rows, target._vectors
             if held is None:

@@ -30,7 +30,7 @@ class InMemoryVectorStore(VectorStore):
 
     def __init__(self, embedding: Embeddings) -> None:
         self._embedding = checked_model(embedding)
-        self._lock = RLock()  # a filter that is a function may ask the store
+        self._lock = RLock()  # metadata may copy itself by code that asks the store
         self._rows = Rows()
         self._vectors: Block | None = None
 
@@ -88,10 +88,11 @@ class InMemoryVectorStore(VectorStore):
             return [self._rows.document(place) for place in places]
 
     def _nearest(self, vector: list[float], k: int, filter: Filter | None, vectors: bool) -> list[Hit]:
+        chosen = self._rows.chosen(filter, self._lock) if callable(filter) else ()
         with self._lock:
             if self._vectors is None:
                 return []
-            places = None if filter is None else self._rows.passing(filter)
+            places = None if filter is None else self._rows.passing(filter, chosen)
             found = self._vectors.nearest(vector, k, places)
             return [
                 Hit(self._rows.document(place), score, self._vectors.row(place) if vectors else ())

@@ -7,10 +7,12 @@ is given out are copies, so that nobody changes a document in the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from plait.documents import Document
+from plait.embeddings import batches
 from plait.errors import StoreError
 from plait.vectorstores.filters import keys_of, parsed, passes
 
@@ -123,10 +125,31 @@ class Rows:
         """The document at a place, as an object of the caller's own."""
         return Document(page_content=self.texts[place], metadata=copied(self.metadatas[place]), id=self.ids[place])
 
-    def passing(self, filter: Filter) -> list[int]:
-        """The places of the documents that pass; raises StoreError for a filter that no document could pass."""
+    def chosen(self, filter: Callable[[Document], bool], lock: AbstractContextManager[Any]) -> list[str]:
+        """The ids of the documents that a function chooses, which may use the store, and wait for others who do.
+
+        So it is called without the lock. A document that changes meanwhile may be judged by what it was before.
+        """
+        with lock:
+            ids = list(self.ids)
+        return [
+            document.id or ""
+            for some in batches(ids, _AT_ONCE)
+            for document in self._there(some, lock)
+            if filter(document)
+        ]
+
+    def _there(self, ids: list[str], lock: AbstractContextManager[Any]) -> list[Document]:
+        with lock:
+            return [self.document(self.places[id]) for id in ids if id in self.places]
+
+    def passing(self, filter: Filter, chosen: Iterable[str] = ()) -> list[int]:
+        """The places of the documents that pass; raises StoreError for a filter that no document could pass.
+
+        Of a filter that is a function these are those that it has ``chosen``.
+        """
         if callable(filter):
-            return [place for place in range(len(self)) if filter(self.document(place))]
+            return [self.places[id] for id in chosen if id in self.places]
         condition = parsed(filter)
         places = [place for place, metadata in enumerate(self.metadatas) if passes(condition, metadata)]
         if not places and self.ids:
@@ -134,6 +157,9 @@ class Rows:
             refuse_unknown(keys_of(condition) - known, known)
         return places
 
+
+_AT_ONCE = 1000
+"""How many documents are made for a function to choose from."""
 
 _NAMED = 20
 """How many keys an error names."""
