@@ -99,7 +99,13 @@ def test_what_was_given_never_changes(text: str, cuts: list[int]) -> None:
     assert all(same(value, was) for value, was in taken)
 
 
-@given(st.text(alphabet='{}[],:"\\u0dD8eE+-.1truefalsnl \n`', max_size=60), st.lists(st.integers(0, 60), max_size=6))
+WORDS = st.lists(st.sampled_from(["<think>", "</think>", "<thinking>", "</thinking>", "{", "}", "[1]", "x", "\n"]))
+
+
+@given(
+    st.text(alphabet='{}[],:"\\u0dD8eE+-.1truefalsnl \n`', max_size=60) | WORDS.map("".join),
+    st.lists(st.integers(0, 60), max_size=6),
+)
 def test_whatever_comes_is_read_alike_in_pieces(text: str, cuts: list[int]) -> None:
     """JSON or not, in prose or not: the pieces give what the whole gives, or the same error at the same place."""
 
@@ -193,6 +199,10 @@ def test_hostile_texts_are_errors(text: str) -> None:
         ('Not ```python\n{x}\n``` but ```json\n{"a": 1}\n```', {"a": 1}),
         ('3 things:\n```json\n{"a": 1}\n```', {"a": 1}),
         ("```json\ntrue\n```", True),
+        ('<think>\n{"a": 0}\n</think>\n{"a": 1}', {"a": 1}),
+        (" <thinking>1 < 2</think> ```</thinking>```json\n[1]\n```", [1]),
+        ("<think>a</think> <think>b</think>3", 3),
+        ('<thinker>\n{"a": 1}', {"a": 1}),
         (" 42 ", 42),
         ("null", None),
         ('"text"', "text"),
@@ -203,7 +213,20 @@ def test_json_is_found_in_what_models_write(text: str, value: Any) -> None:
     assert read_json_in_text(text) == value
 
 
-@pytest.mark.parametrize("text", ["", " \n", "I cannot do that.", "3 things", '"a" b', "```python\nx = {}\n```"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n",
+        "I cannot do that.",
+        "3 things",
+        '"a" b',
+        '<think>\n{"a": 1}',
+        "<think></think>",
+        "<thin",
+        "```python\nx = {}\n```",
+    ],
+)
 def test_a_text_without_json_is_an_error(text: str) -> None:
     """Nothing is made of nothing, and of a number that begins a sentence neither."""
     with pytest.raises(JsonError):

@@ -517,6 +517,7 @@ _EXPECTED: dict[Any, Callable[[JsonReader], str]] = {
 # ------------------------------------------------------------------------------------------------- text around the JSON
 
 _BLANK: Final = " \t\r\n\ufeff"
+_THOUGHTS: Final = ("<think>", "<thinking>")
 _MAX_WORD: Final = 30
 _BLANKS = re.compile(r"[ \t\r\n\ufeff]*+")
 _WORD = re.compile(r"[A-Za-z_+#]*+")
@@ -527,8 +528,9 @@ class JsonInText:
     """Reads the JSON in a text as models write it, piece by piece: the JSON alone, or in prose, or fenced.
 
     It begins where the text begins, but for blanks and backticks; or after the first fence, three backticks that
-    ``json`` or nothing follows; or with the first line that begins with ``{``. What follows its end is skipped. A number,
-    literal or string that is not fenced must be all there is.
+    ``json`` or nothing follows; or with the first line that begins with ``{``. What follows its end is skipped, and so
+    are thoughts in front of it, ``<think>...</think>``. A number, literal or string that is not fenced must be all there
+    is.
     """
 
     def __init__(self) -> None:
@@ -537,6 +539,7 @@ class JsonInText:
         self._reader: JsonReader | None = None
         self._ticks = 0  # backticks in a row
         self._word = ""
+        self._thought = ""  # the tag at the end of the thoughts that were begun last
         self._is_fenced = False
         self._is_foreign = False  # within a fence of something else
         self._is_new_line = False
@@ -567,7 +570,7 @@ class JsonInText:
             return self._reader.close()
         if self._doubt is not None:
             raise self._doubt
-        came = "an empty text" if self._state is _at_start else "a text without any"
+        came = "a text without any" if self._thought or self._state is not _at_start else "an empty text"
         raise self._place.error("", 0, "a JSON value", came)
 
     def _is_bare(self, reader: JsonReader) -> bool:
@@ -628,8 +631,29 @@ def _at_start(found: JsonInText, text: str, at: int) -> int:
         return _tick(found, at)
     if text[at] in '{["-0123456789':
         return _begin(found, text, at)
-    found._state = _first_word if text[at].isalpha() else _in_prose
+    found._state = _first_word if text[at].isalpha() else _first_tag if text[at] == "<" else _in_prose
     return at
+
+
+def _first_tag(found: JsonInText, text: str, at: int) -> int:
+    found._word += text[at]
+    if found._word in _THOUGHTS:
+        found._thought, found._word, found._state = f"</{found._word[1:]}", "", _in_thought
+    elif not any(tag.startswith(found._word) for tag in _THOUGHTS):
+        found._word, found._state = "", _in_prose
+        return at
+    return at + 1
+
+
+def _in_thought(found: JsonInText, text: str, at: int) -> int:
+    seen = found._word + text[at:]  # with so much of what came before as may be a part of the tag
+    place = seen.find(found._thought)
+    if place < 0:
+        found._word = seen[1 - len(found._thought) :]
+        return len(text)
+    end = at + place + len(found._thought) - len(found._word)
+    found._word, found._state = "", _at_start
+    return end
 
 
 def _first_word(found: JsonInText, text: str, at: int) -> int:

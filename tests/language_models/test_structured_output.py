@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field, model_validator
 from typing_extensions import TypedDict
 
-from plait.errors import ConfigError, OutputParserException
+from plait.errors import ConfigError, EmptyStreamError, OutputParserException
 from plait.language_models import BaseChatModel, SimpleChatModel
 from plait.language_models.structure import structure_of
 from plait.language_models.structured import StructuredAnswer
@@ -199,8 +199,33 @@ def test_what_is_no_such_value_raises(run: Any, answer: Any, method: Any, told: 
 def test_call_that_is_broken_says_how(run: Any) -> None:
     """Arguments that are no JSON are an error with the fault in them."""
     broken = {"name": "Pet", "args": '{"name": ', "id": "1", "error": "it stops short"}
-    with pytest.raises(OutputParserException, match="is no Pet: "):
+    with pytest.raises(OutputParserException, match=r"is no Pet: .*they are '\{.name.: '") as caught:
         run(says("", invalid_tool_calls=[broken]).with_structured_output(Pet), "x")
+    assert caught.value.llm_output == '{"name": '
+
+
+def test_call_that_is_wrong_is_told_in_full() -> None:
+    """The arguments are there as text, however long."""
+    with pytest.raises(OutputParserException) as caught:
+        calls({"name": "é" * 10_000}).with_structured_output(Pet).invoke("x")
+    assert caught.value.llm_output == '{"name": "' + "é" * 10_000 + '"}'
+
+
+def test_a_stream_without_a_chunk_is_an_error() -> None:
+    """Nothing is not a value."""
+    with pytest.raises(EmptyStreamError):
+        list(StructuredAnswer(structure=structure_of(Pet)).transform(iter([])))
+
+
+async def test_an_async_stream_without_a_chunk_is_an_error() -> None:
+    """Nothing is not a value."""
+
+    async def nothing() -> Any:
+        for chunk in ():
+            yield chunk
+
+    with pytest.raises(EmptyStreamError):
+        [_ async for _ in StructuredAnswer(structure=structure_of(Pet)).atransform(nothing())]
 
 
 def test_dict_is_checked_too(run: Any) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from plait.errors import OutputParserException
+from plait.errors import ModelError, OutputParserException
+from plait.messages import AIMessage
 from plait.output_parsers import (
     JsonOutputParser,
     OutputFixingParser,
@@ -47,6 +48,36 @@ def test_it_asks_no_more_than_it_may(run: Any) -> None:
     assert caught.value.llm_output == "three"
     assert getattr(caught.value.__cause__, "llm_output", None) == "one"
     assert model.answers == []
+
+
+def test_the_chain_that_is_asked_may_give_a_message(run: Any) -> None:
+    """As a model without a parser behind it does; anything else is a TypeError that says what came."""
+    asked: Any = RunnableLambda(lambda _: AIMessage("[1]"))
+    assert run(OutputFixingParser(parser=JsonOutputParser(), retry_chain=asked), "[") == [1]
+    wrong: Any = RunnableLambda(lambda _: 1)
+    with pytest.raises(TypeError, match="a message or a text, the output of a model, but got int"):
+        run(OutputFixingParser(parser=JsonOutputParser(), retry_chain=wrong), "[")
+
+
+async def test_a_failure_of_the_model_is_not_hidden() -> None:
+    """It is raised as it is, with what could not be read as its context."""
+
+    def fail(_: Any) -> str:
+        raise ModelError("no more")
+
+    parser: Any = OutputFixingParser.from_llm(RunnableLambda(fail), JsonOutputParser(), max_retries=5)
+    with pytest.raises(ModelError, match="no more") as caught:
+        await parser.ainvoke("[")
+    assert caught.value.__cause__ is None
+
+
+async def test_the_prompt_may_be_a_text() -> None:
+    """It is told as it is."""
+    model = Answers("[1]", "[2]")
+    parser = RetryOutputParser.from_llm(RunnableLambda(model), JsonOutputParser())
+    assert parser.parse_with_prompt("[", "the prompt") == [1]
+    assert await parser.aparse_with_prompt("[", "the prompt") == [2]
+    assert all("\nthe prompt\n" in text for text in model.told)
 
 
 @pytest.mark.parametrize("kind", [RetryOutputParser, RetryWithErrorOutputParser])

@@ -35,8 +35,9 @@ class Colour(Enum):
 XML = 'Sure:\n```xml\n<?xml version="1.0"?>\n<a>\n <b x="1">é</b><c><d>1</d><d/></c>\n</a>\n``` bye'
 READ = [
     (CommaSeparatedListOutputParser(), 'a, "b, c",d ,,\n e', ["a", "b, c", "d", "e"]),
+    (CommaSeparatedListOutputParser(), "```text\na, b\n```\n", ["a", "b"]),
     (NumberedListOutputParser(), "Here:\n1. one\n2) two\n\n 3.  three \n4.", ["one", "two", "three"]),
-    (MarkdownListOutputParser(), "- a\n* b\r\nx\n  + c", ["a", "b", "c"]),
+    (MarkdownListOutputParser(), "- a\n* b\r\nx\n  + c\n• d", ["a", "b", "c", "d"]),
     (XMLOutputParser(), XML, {"a": [{"b": "é"}, {"c": [{"d": "1"}, {"d": None}]}]}),
     (XMLOutputParser(), "1 < 2 <a>text &amp; more</a><b/>", {"a": "text & more"}),
     (XMLOutputParser(tags=["a"]), "<a/>", {"a": []}),

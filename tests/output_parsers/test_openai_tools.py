@@ -120,6 +120,17 @@ def test_a_call_keeps_its_value_while_another_is_not_valid() -> None:
     ]
 
 
+def test_a_model_is_known_by_its_title_and_its_name() -> None:
+    """By the name it has as a tool, too."""
+
+    class Titled(BaseModel):
+        model_config = {"title": "Another"}
+
+    parser = PydanticToolsParser(tools=[Titled])
+    for name in ("Another", "Titled"):
+        assert parser.invoke(AIMessage("", tool_calls=[{"name": name, "args": {}, "id": "1"}])) == [Titled()]
+
+
 def test_the_first_call_alone_is_looked_at() -> None:
     """With first_tool_only a second call is not shown in place of the first, which is not valid yet."""
     parser = PydanticToolsParser(tools=[Search, Add], first_tool_only=True)

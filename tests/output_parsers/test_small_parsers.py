@@ -58,6 +58,13 @@ def test_an_impossible_moment_is_refused(run: Any, text: str) -> None:
         run(DatetimeOutputParser(format="%Y-%m-%d"), text)
 
 
+@pytest.mark.parametrize("format", ["%Q", "%Y-%"])
+def test_a_format_that_cannot_be_is_refused_at_once(format: str) -> None:
+    """It is no fault of the model, so no answer is waited for."""
+    with pytest.raises(ValueError, match="format"):
+        DatetimeOutputParser(format=format)
+
+
 @pytest.mark.parametrize("parser", [EnumOutputParser(enum=Case), BooleanOutputParser(true_val="a", false_val="b")])
 def test_a_value_comes_at_the_end_of_a_stream(parser: Any) -> None:
     """Once, when all of the answer is known."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import ConfigDict, SkipValidation
 from typing_extensions import TypedDict
 
-from plait.errors import OutputParserException
+from plait.errors import EmptyStreamError, OutputParserException
 from plait.language_models.structure import Structure
 from plait.merging import Growth, merge_all, snapshot
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
@@ -91,8 +92,9 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
         try:
             if not self.by_tool:
                 return self._value(_data_of_text(message))
-            text, data = _arguments(name, message)
-            return self._value(data)
+            call = _call(name, message)
+            text = _said(call)
+            return self._value(_arguments(call))
         except ValueError as error:
             why = "; ".join([f"the model's answer is no {name}: {error}", *_reasons(message)])
             raise OutputParserException(why, llm_output=text) from error
@@ -102,13 +104,17 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
             return chunk
         raise self._unreadable(chunk)
 
+    def _whole(self, gathered: list[Any]) -> Any:
+        if not gathered:
+            raise EmptyStreamError(f"{self.get_name()}: the stream ended without a chunk, so there is no value")
+        return merge_all(gathered)
+
     def _transform(self, chunks: Iterator[Any], config: Scope | None = None, **kwargs: Any) -> Iterator[Any]:
         growing, gathered = _Growing(self), list[Any]()
         for chunk in chunks:
             gathered.append(self._readable(chunk))
             yield from growing.feed(chunk)
-        if gathered:
-            yield from growing.end(merge_all(gathered))
+        yield from growing.end(self._whole(gathered))
 
     async def _atransform(
         self, chunks: AsyncIterator[Any], config: Scope | None = None, **kwargs: Any
@@ -118,9 +124,8 @@ class StructuredAnswer(BaseGenerationOutputParser[Any]):
             gathered.append(self._readable(chunk))
             for value in growing.feed(chunk):
                 yield value
-        if gathered:
-            for value in growing.end(merge_all(gathered)):
-                yield value
+        for value in growing.end(self._whole(gathered)):
+            yield value
 
 
 class _Growing:
@@ -229,18 +234,27 @@ def _data_of_text(message: BaseMessage) -> Any:
     raise ValueError(f"expected JSON, but it has no text{_calls_instead(message)}")
 
 
-def _arguments(name: str, message: BaseMessage) -> tuple[str, Any]:
-    """The arguments of the first call of that tool, as text and as data."""
+def _call(name: str, message: BaseMessage) -> Any:
+    """The first call of that tool, or else the first that is broken."""
     if not isinstance(message, AIMessage):
         raise ValueError(f"expected a call of the tool {name!r}, but the message is of the type {message.type!r}")
-    for call in message.tool_calls:
+    for call in [*message.tool_calls, *message.invalid_tool_calls]:
         if call["name"] == name:
-            return glimpse(call["args"], _SHOWN), call["args"]
-    for broken in message.invalid_tool_calls:
-        if broken["name"] == name:
-            raise ValueError(broken["error"])
+            return call
     said = f" and said {glimpse(message.text, _SHOWN)}" if message.text else ""
     raise ValueError(f"expected a call of the tool {name!r}, but the model made none{_calls_instead(message)}{said}")
+
+
+def _said(call: Any) -> str:
+    """The arguments of a call as the model gave them, or in other words the same."""
+    return call["args"] if isinstance(call["args"], str) else json.dumps(call["args"], ensure_ascii=False, default=str)
+
+
+def _arguments(call: Any) -> Any:
+    if "error" in call:
+        why = call["error"] or "the arguments of a tool call must be a JSON object"
+        raise ValueError(f"{why}; they are {glimpse(call['args'], _SHOWN)}")
+    return call["args"]
 
 
 def _calls_instead(message: BaseMessage) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_validator
 
 from plait.output_parsers.base import BaseOutputParser
 from plait.output_parsers.faults import excerpt, refused
@@ -20,6 +20,17 @@ class DatetimeOutputParser(BaseOutputParser[datetime]):
     _inline: ClassVar[bool] = True
 
     format: str = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, format: str) -> str:
+        """Refuse what no text can have: what is wrong with the format is no fault of the model."""
+        try:
+            datetime.strptime("", format)  # noqa: DTZ007 # only the format is of interest
+        except ValueError as error:
+            if "does not match" not in str(error):
+                raise
+        return format
 
     def parse(self, text: str) -> datetime:
         """The moment; without a time zone, unless ``format`` has ``%z``."""

@@ -107,6 +107,9 @@ class _Lines:
         return items if self._has_items else self._parser._some(items, "".join(self._text))
 
 
+_FENCE: Final = re.compile(r"\s*+```\w*+\s*+")
+
+
 class CommaSeparatedListOutputParser(ListOutputParser):
     """Items with commas between them, as CSV: an item in double quotes may hold commas, and quotes if doubled.
 
@@ -114,7 +117,9 @@ class CommaSeparatedListOutputParser(ListOutputParser):
     """
 
     def parse_line(self, line: str) -> list[str]:
-        """The items of one line."""
+        """The items of one line; the line of a fence has none."""
+        if _FENCE.fullmatch(line):
+            return []
         try:
             items = next(csv.reader([line], skipinitialspace=True), list[str]())
         except csv.Error:
@@ -135,7 +140,7 @@ class CommaSeparatedListOutputParser(ListOutputParser):
 
 
 _NUMBERED: Final = re.compile(r"[ \t]*+\d++[.)][ \t]++(\S.*)")
-_BULLET: Final = re.compile(r"[ \t]*+[-*+][ \t]++(\S.*)")
+_BULLET: Final = re.compile(r"[ \t]*+[-*+•][ \t]++(\S.*)")
 
 
 class NumberedListOutputParser(ListOutputParser):
@@ -159,7 +164,7 @@ class NumberedListOutputParser(ListOutputParser):
 
 
 class MarkdownListOutputParser(ListOutputParser):
-    """The lines that begin with a bullet of Markdown (``- one``, ``* one``); other lines are left out."""
+    """The lines that begin with a bullet (``- one``, ``* one``, ``• one``); other lines are left out."""
 
     def parse_line(self, line: str) -> list[str]:
         """The item of one line, if it has a bullet."""

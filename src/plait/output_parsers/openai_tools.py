@@ -304,7 +304,7 @@ class JsonOutputKeyToolsParser(JsonOutputToolsParser):
 class PydanticToolsParser(JsonOutputToolsParser):
     """The tool calls of a message as objects of ``tools``, pydantic models that are named as the tools are.
 
-    A model is known by the title in its config, or by its name. Streams the objects that are valid so far. Raises
+    A model is known by its name, and by the title in its config. Streams the objects that are valid so far. Raises
     ``OutputParserException`` for an unknown tool and for wrong arguments, and says which and what was expected.
     """
 
@@ -314,7 +314,8 @@ class PydanticToolsParser(JsonOutputToolsParser):
 
     @cached_property
     def _by_name(self) -> dict[str, type[BaseModel]]:
-        return {tool.model_config.get("title") or tool.__name__: tool for tool in self.tools}
+        titles = {tool.model_config.get("title") or tool.__name__: tool for tool in self.tools}
+        return titles | {tool.__name__: tool for tool in self.tools}
 
     def _made(self, call: _Call) -> Any:
         tool = self._by_name.get(call.name)

@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 
 
 class AskingParser(BaseOutputParser[T], Generic[T]):
-    """What the parsers have in common that ask again: at most ``max_retries`` times."""
+    """What the parsers have in common that ask again: at most ``max_retries`` times; ``retry_chain`` gives a text or message."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,8 @@ class AskingParser(BaseOutputParser[T], Generic[T]):
                 return self.parser.parse(completion)
             except OutputParserException as error:
                 first = first or error
-                completion = self.retry_chain.invoke({**more, "completion": completion, "error": str(error)})
+                given = {**more, "completion": completion, "error": str(error)}
+                completion = self._text(self.retry_chain.invoke(given))
         try:
             return self.parser.parse(completion)
         except OutputParserException as error:
@@ -48,7 +49,8 @@ class AskingParser(BaseOutputParser[T], Generic[T]):
                 return await self.parser.aparse(completion)
             except OutputParserException as error:
                 first = first or error
-                completion = await self.retry_chain.ainvoke({**more, "completion": completion, "error": str(error)})
+                given = {**more, "completion": completion, "error": str(error)}
+                completion = self._text(await self.retry_chain.ainvoke(given))
         try:
             return await self.parser.aparse(completion)
         except OutputParserException as error:
@@ -94,13 +96,13 @@ class RetryOutputParser(AskingParser[T], Generic[T]):
         """The value of a text; without the prompt nothing can be asked again, so ``OutputParserException`` is raised."""
         return await self.parser.aparse(text)
 
-    def parse_with_prompt(self, completion: str, prompt: PromptValue) -> T:
+    def parse_with_prompt(self, completion: str, prompt: PromptValue | str) -> T:
         """The value of an answer to a prompt, or of the answer when it is asked again."""
-        return self._retried(completion, prompt=prompt.to_string())
+        return self._retried(completion, prompt=prompt if isinstance(prompt, str) else prompt.to_string())
 
-    async def aparse_with_prompt(self, completion: str, prompt: PromptValue) -> T:
+    async def aparse_with_prompt(self, completion: str, prompt: PromptValue | str) -> T:
         """The value of an answer to a prompt, or of the answer when it is asked again."""
-        return await self._aretried(completion, prompt=prompt.to_string())
+        return await self._aretried(completion, prompt=prompt if isinstance(prompt, str) else prompt.to_string())
 
     @property
     def _type(self) -> str:
