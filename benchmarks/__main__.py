@@ -16,6 +16,7 @@ NAMES = (
     "retry",
     "partial_json",
     "vectorstores",
+    "pgvector",
     "importing",
 )
 

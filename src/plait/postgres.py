@@ -366,8 +366,9 @@ def _parts(text: str) -> dict[str, Any]:
         return dict(psycopg.conninfo.conninfo_to_dict(text))
     except psycopg.Error:
         pass
+    hint = "" if "+" not in text.partition("://")[0] else "leave out what SQLAlchemy wants after the `+`; "
     raise ConfigError(  # without its cause, which shows a part of the string
-        "the connection string cannot be read; write postgresql://user:password@host:port/database (special characters "
+        f"the connection string cannot be read; {hint}write postgresql://user:password@host:port/database (special characters "
         "of the password as %XX), or host=... port=... dbname=... user=... password=..."
     )
 

@@ -346,6 +346,13 @@ def test_server_that_is_not_there() -> None:
     assert repr(pickle.loads(pickle.dumps(store))) == repr(store)
 
 
+def test_address_for_sqlalchemy() -> None:
+    """Whoever moves here is told what is another way of writing it; nothing of the string is shown."""
+    with pytest.raises(ConfigError, match="leave out what SQLAlchemy wants") as caught:
+        PGVector(MODEL, connection="postgresql+psycopg://ada:canary@localhost/books")
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"table": 'x"; --'}, {"collection_name": ""}, {"timeout": 0}, {"ef_search": 0}, {"distance_strategy": "near"}],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Self, cast
 
+from plait.concurrency import in_thread
 from plait.documents import Document
 from plait.embeddings import Embeddings
 from plait.embeddings.vectors import checked
@@ -38,7 +39,8 @@ class PGVector(VectorStore):
 
     ``distance_strategy``: ``"cosine"`` (1 is the best), ``"l2"`` (squares of distances, 0 is the best) or ``"inner"``.
     Searches compare every vector of the collection, until ``create_hnsw_index`` was called; those with a filter do
-    after it, too, so that none is missed. ``add_texts`` commits a thousand at a time. A call waits at most ``timeout``
+    after it, too, so that none is missed. ``ef_search``, from 1 to 1,000, is how many candidates a search by the index
+    looks at: with more it finds more of the nearest, and takes longer. ``add_texts`` commits a thousand at a time. A call waits at most ``timeout``
     seconds for each statement; one that nobody waits for any more is cancelled in the server.
 
     The password is in no repr, error or pickle. For any number of threads, tasks and processes.
@@ -100,8 +102,10 @@ class PGVector(VectorStore):
         new = self._columns(ids, vectors, texts, metadatas)
         self._database.run(partial(self._collection.put, new))
 
-    async def _aput(self, ids: list[str], vectors: Any, texts: list[str], metadatas: list[Mapping[str, Any]]) -> None:
-        new = self._columns(ids, vectors, texts, metadatas)
+    async def _aput(  # twin: to pack many numbers takes long, and a thread does it
+        self, ids: list[str], vectors: Any, texts: list[str], metadatas: list[Mapping[str, Any]]
+    ) -> None:
+        new = await in_thread(self._columns, ids, vectors, texts, metadatas)
         await self._database.arun(partial(self._collection.put, new))
 
     def _columns(self, ids: list[str], vectors: Any, texts: list[str], metadatas: list[Mapping[str, Any]]) -> Columns:
