@@ -153,7 +153,7 @@ class Database:
         if self._connection is None:
             raise ConfigError(f"{self.place}: sync calls need connection=, beside async_connection=")
         if isinstance(self._connection, str):
-            opening: Any = _new(_driver().Connection.connect(self._connection, connect_timeout=self._patience))
+            opening: Any = _fresh(_driver().Connection.connect(self._connection, connect_timeout=self._patience))
         else:
             opening = _checked(self._connection(), "__enter__", "connection", "a `with`")
         with opening as found, _ended_when_stopped(found):
@@ -165,7 +165,7 @@ class Database:
         """A connection for the block: one that the caller's function gives, or a new one, which is closed at its end."""
         if self._async_connection is None:
             connect = _driver().AsyncConnection.connect
-            opening: Any = _anew(await connect(self._connection, connect_timeout=self._patience))
+            opening: Any = _afresh(await connect(self._connection, connect_timeout=self._patience))
         else:
             made: Any = self._async_connection()
             opening = _checked(
@@ -284,7 +284,7 @@ def _loop_watches_sockets() -> bool:
 
 
 @contextmanager
-def _new(connection: Connection) -> Generator[Connection, None, None]:
+def _fresh(connection: Connection) -> Generator[Connection, None, None]:
     """A connection of our own, which is closed whatever happens, if need be without another word to the server."""
     try:
         yield connection
@@ -293,7 +293,7 @@ def _new(connection: Connection) -> Generator[Connection, None, None]:
 
 
 @asynccontextmanager
-async def _anew(connection: Connection) -> AsyncGenerator[Connection, None]:
+async def _afresh(connection: Connection) -> AsyncGenerator[Connection, None]:
     """A connection of our own, which is closed whatever happens, if need be without another word to the server."""
     try:
         yield connection
