@@ -12,13 +12,13 @@ or two texts (by code point); what cannot be compared does not pass. A document 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import ge, gt, le, lt
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from plait.errors import StoreError
 
-__all__ = ["ABSENT", "All", "Any_", "Condition", "Not", "Test", "keys_of", "parsed", "passes", "same"]
+__all__ = ["ABSENT", "All", "Any_", "Condition", "Members", "Not", "Test", "keys_of", "parsed", "passes", "same"]
 
 ABSENT: Final[Any] = object()
 """What a document has under a key that it does not have."""
@@ -55,6 +55,30 @@ class Not(NamedTuple):
 
 
 Condition: TypeAlias = "Test | All | Any_ | Not"
+
+
+class Members(list[Any]):
+    """What ``$in`` and ``$nin`` list: of the many texts and numbers among them one is found without a look at each."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        super().__init__(values)
+        self.plain = frozenset(_told_apart(each) for each in self if type(each) in _PLAIN)
+        self.others = [each for each in self if type(each) not in _PLAIN]
+
+    def has(self, value: object) -> bool:
+        """Whether the value is the same as one of them."""
+        if type(value) not in _PLAIN:
+            return any(same(value, each) for each in self)
+        among = _told_apart(value) in self.plain and same(value, value)  # a set finds NaN, which is the same as nothing
+        return among or any(same(value, each) for each in self.others)
+
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _told_apart(value: object) -> object:
+    """For a set, in which 1 is 1.0 and True, too."""
+    return (value,) if isinstance(value, bool) else value
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -110,7 +134,7 @@ def _operand(key: str, name: str, value: Any) -> Any:
     if name in ("$eq", "$ne"):
         return _plain(key, value)
     if name in ("$in", "$nin"):
-        return [_plain(key, each) for each in _listed(where, value, least=0)]
+        return Members(_plain(key, each) for each in _listed(where, value, least=0))
     if name == "$exists":
         return _checked(where, value, isinstance(value, bool), "True or False")
     if name in _ORDERS:
@@ -119,7 +143,7 @@ def _operand(key: str, name: str, value: Any) -> Any:
 
 
 def _listed(where: str, value: Any, least: int = 1) -> list[Any]:
-    fits = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    fits = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
     return list(_checked(where, value, fits and len(cast("Sequence[Any]", value)) >= least, "a list"))
 
 
@@ -211,7 +235,7 @@ def _differs(value: Any, operand: Any) -> bool:
 
 
 def _is_in(value: Any, operand: Any) -> bool:
-    return any(same(value, each) for each in operand)
+    return bool(operand.has(value))
 
 
 def _is_not_in(value: Any, operand: Any) -> bool:
