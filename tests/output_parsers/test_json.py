@@ -119,6 +119,24 @@ def test_diff_gives_json_patch() -> None:
     assert apply(None, ops) == VALUE
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab/~", max_size=2), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(st.lists(JSON, max_size=4) | st.dictionaries(st.text(max_size=2), JSON, max_size=4), st.integers(1, 4))
+def test_diff_gives_each_value_out_of_the_one_before(value: Any, size: int) -> None:
+    """After each list of operations there is what a stream without diff gives."""
+    chunks = cut(json.dumps(value), size)
+    document, values = None, list[Any]()
+    for ops in JsonOutputParser(diff=True).transform(iter(chunks)):
+        document = apply(document, ops)
+        values.append(document)
+    assert values == list(JsonOutputParser().transform(iter(chunks)))
+
+
 @pytest.mark.parametrize("text", ["", " ", "none", '{"name": "Anna"', '{"name" "Anna"}', "[NaN]", "[" * 200])
 def test_text_that_is_not_json_is_an_error(run: Any, text: str) -> None:
     """It says where and what was expected, has the whole text, and is raised in every mode alike."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import islice
+from operator import is_
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import ConfigDict, SkipValidation, TypeAdapter, ValidationError
@@ -199,10 +201,16 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
         yield from _changed_items(path, before, after, ((_pointer(key), key) for key in before))
         yield from (_added(f"{path}/{_pointer(key)}", after[key]) for key in after if key not in before)
     elif kinds == {list} and len(before) <= len(after):
-        yield from _changed_items(path, before, after, ((str(at), at) for at in range(len(before))))
+        yield from _changed_items(path, before, after, ((str(at), at) for at in _open_items(before, after)))
         yield from (_added(f"{path}/-", item) for item in after[len(before) :])
     elif before is not after and (len(kinds) > 1 or before != after):
         yield {"op": "replace", "path": path, "value": after}
+
+
+def _open_items(before: list[Any], after: list[Any]) -> range:
+    """Where the items of a list may be others than before: of one that grows it is the last alone."""
+    last = max(len(before) - 1, 0)
+    return range(last if all(map(is_, islice(before, last), after)) else 0, len(before))
 
 
 def _changed_items(path: str, before: Any, after: Any, keys: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
