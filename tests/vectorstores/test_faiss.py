@@ -9,6 +9,7 @@ import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from plait.documents import Document
 from plait.embeddings import DeterministicFakeEmbedding
 from plait.errors import ConfigError, MissingExtraError, StoreError
+from plait.stopping import Stopped, stoppable
 from plait.vectorstores import FAISS, InMemoryVectorStore
 
 pytest.importorskip("faiss")
@@ -371,6 +373,36 @@ def test_saved_by_many_at_once(tmp_path: Path) -> None:
         list(pool.map(work, range(120)))
     assert len(FAISS.load_local(tmp_path, MODEL)) > 1
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_saved_where_there_are_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: stores are saved without."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    saved(tmp_path / "deep" / "folder")
+    assert len(FAISS.load_local(tmp_path / "deep" / "folder", MODEL)) == 60
+
+
+def test_saved_while_another_process_saves(tmp_path: Path) -> None:
+    """It waits for the other one, and can be told to stop."""
+    fcntl = pytest.importorskip("fcntl")
+    saved(tmp_path)
+    with stoppable() as stop:
+        other = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        Timer(0.1, stop.set, ["enough"]).start()
+        with pytest.raises(Stopped):
+            saved(tmp_path)
+        os.close(other)
+    assert len(FAISS.load_local(tmp_path, MODEL)) == 60
+    saved(tmp_path)
+
+
+def test_folder_that_cannot_be_one(tmp_path: Path) -> None:
+    """The error names it."""
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(StoreError, match="file"):
+            saved(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")

@@ -111,25 +111,37 @@ def alone_in(folder: Path) -> Generator[None, None, None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        import fcntl
-    except ImportError:
-        yield
-        return
     except OSError as error:
         raise StoreError(f"{folder} cannot be made: {error.strerror or error}") from error
-    with _opened_folder(folder) as handle:
-        _lock(fcntl, handle, folder)
+    locks = _locks()
+    if locks is None:
         yield
+        return
+    with _opened_folder(folder) as handle:
+        _lock(locks, handle, folder)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                locks.flock(handle, locks.LOCK_UN)  # a child that was forked meanwhile has the handle, too
+
+
+def _locks() -> Any:
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    return fcntl
 
 
 _TRIES: Final = 3000
 _PAUSE: Final = 0.02  # seconds
 
 
-def _lock(fcntl: Any, handle: int, folder: Path) -> None:
+def _lock(locks: Any, handle: int, folder: Path) -> None:
     for _ in range(_TRIES):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it goes with the handle, or with the process
+            locks.flock(handle, locks.LOCK_EX | locks.LOCK_NB)  # it goes with the handle, or with the process
         except BlockingIOError:
             sleep(_PAUSE)
         except OSError:  # not every file system has them
