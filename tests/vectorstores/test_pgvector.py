@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plait import RunnableLambda
-from plait.embeddings import DeterministicFakeEmbedding
+from plait.embeddings import DeterministicFakeEmbedding, Embeddings
 from plait.errors import ConfigError, StoreError
 from plait.stopping import Stop, Stopped, stopping
 from plait.vectorstores import InMemoryVectorStore, PGVector
@@ -58,6 +58,31 @@ def test_emptied_collection_takes_another_length(pgvector: Make) -> None:
     store.delete()
     store.add_texts(["blue"])
     assert len(store.similarity_search("blue")) == 1
+
+
+class Known(Embeddings):
+    """Gives for each word its place, and zeros for what has none."""
+
+    places: ClassVar = {"here": [1.0, 0.0], "there": [-1.0, 0.0], "aside": [0.0, 1.0]}
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.places.get(text, [0.0, 0.0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("indexed", [False, True])
+def test_vectors_of_zeros(pgvector: Make, *, indexed: bool) -> None:
+    """Their cosine is 0 to any other, so they stand where those stand that lie aside, with and without an index."""
+    store, memory, words = pgvector(Known()), InMemoryVectorStore(Known()), ["nowhere", "there", "aside", "here"]
+    for each in (store, memory):
+        each.add_texts(words, ids=words)
+    if indexed:
+        store.create_hnsw_index()
+    for query in words:
+        assert store.similarity_search_with_score(query) == memory.similarity_search_with_score(query)
 
 
 @pytest.mark.slow

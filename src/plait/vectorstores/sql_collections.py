@@ -79,7 +79,7 @@ ON CONFLICT (collection, id)
 DO UPDATE SET content = excluded.content, metadata = excluded.metadata, vector = excluded.vector
 """
 _NEAREST: Final = """
-SELECT id, content, metadata, {vector} {sign} %s::vector AS distance, {shown}
+SELECT id, content, metadata, {measured} AS distance, {shown}
 FROM "{table}" WHERE collection = {id} AND {condition} ORDER BY {order} LIMIT %s
 """
 _KEYS: Final = 'SELECT DISTINCT jsonb_object_keys(metadata) FROM "{table}" WHERE collection = %s'
@@ -91,15 +91,16 @@ WHERE collection = {id}
 
 
 class _Measure(NamedTuple):
-    """A way to measure: its sign in SQL, what an index needs for it, the score that a distance means."""
+    """A way to measure: the distance in SQL, what an index needs for it, the score that a distance means."""
 
-    sign: str
+    distance: str
     operators: str
     score: Callable[[float], float]
+    exact: str = "{}"
 
 
 def _cosine(distance: float) -> float:
-    return 0.0 if isnan(distance) else 1 - distance  # it is nan for a vector of zeros
+    return 1 - distance
 
 
 def _square(distance: float) -> float:
@@ -107,9 +108,11 @@ def _square(distance: float) -> float:
 
 
 _MEASURES: Final = {
-    DistanceStrategy.EUCLIDEAN_DISTANCE: _Measure("<->", "vector_l2_ops", _square),
-    DistanceStrategy.COSINE: _Measure("<=>", "vector_cosine_ops", _cosine),
-    DistanceStrategy.MAX_INNER_PRODUCT: _Measure("<#>", "vector_ip_ops", neg),
+    DistanceStrategy.EUCLIDEAN_DISTANCE: _Measure("{} <-> %s::vector", "vector_l2_ops", _square),
+    DistanceStrategy.COSINE: _Measure(
+        "{} <=> %s::vector", "vector_cosine_ops", _cosine, "coalesce(nullif({}, 'NaN'), 1)"
+    ),
+    DistanceStrategy.MAX_INNER_PRODUCT: _Measure("{} <#> %s::vector", "vector_ip_ops", neg),
 }
 
 
@@ -230,7 +233,7 @@ class Collection:
         if condition is None and found.indexed and k <= WIDEST_SEARCH:
             yield "SELECT set_config('hnsw.ef_search', %s, true)", [str(max(k, self.ef_search))]
             rows = yield self._along_graph(found, asked, k, vectors)
-        if len(rows) < k:  # what the graph leads to may be fewer than there are
+        if len(rows) < k or any(isnan(row[3]) for row in rows):  # the graph leads to fewer, and not to vectors of zeros
             rows = yield self._compared(found, asked, k, vectors, condition)
         if condition is not None and not rows:
             yield from self._refuse_unknown(found, keys_of(condition))
@@ -240,17 +243,20 @@ class Collection:
     def _compared(self, found: _Found, asked: str, k: int, vectors: bool, condition: Condition | None) -> Statement:
         """The nearest of all that meet the condition; the first of equals comes first."""
         where, parameters = ("true", list[Any]()) if condition is None else compiled(condition)
-        query = self._query(found, "vector", "distance, position", where, vectors)
+        measure = _MEASURES[self.distance]
+        measured = measure.exact.format(measure.distance.format("vector"))
+        query = self._query(found, measured, "distance, position", where, vectors)
         return query, [asked, *parameters, min(k, _MOST)]
 
     def _along_graph(self, found: _Found, asked: str, k: int, vectors: bool) -> Statement:
         """The nearest that the index leads to, by the very words of the index."""
-        query = self._query(found, f"vector::vector({found.dimension})", "distance", "true", vectors)
+        measured = _MEASURES[self.distance].distance.format(f"vector::vector({found.dimension})")
+        query = self._query(found, measured, "distance", "true", vectors)
         return query, [asked, k]
 
-    def _query(self, found: _Found, vector: str, order: str, condition: str, vectors: bool) -> str:
-        sign, shown = _MEASURES[self.distance].sign, "vector::text" if vectors else "NULL"
-        return self._sql(_NEAREST, id=found.id, sign=sign, vector=vector, order=order, condition=condition, shown=shown)
+    def _query(self, found: _Found, measured: str, order: str, condition: str, vectors: bool) -> str:
+        shown = "vector::text" if vectors else "NULL"
+        return self._sql(_NEAREST, id=found.id, measured=measured, order=order, condition=condition, shown=shown)
 
     def _refuse_unknown(self, found: _Found, asked: set[str]) -> Script[None]:
         """Raise StoreError if a filter that found nothing asks for keys that no document has."""
