@@ -16,6 +16,7 @@ from plait.errors import ChainError
 from plait.inspection import name_of
 from plait.tools.arguments import arguments_of, without_injected
 from plait.tools.docstrings import documented
+from plait.tools.typed_dicts import described
 
 __all__ = ["convert_to_openai_function", "convert_to_openai_tool", "schema_of"]
 
@@ -124,7 +125,7 @@ def _raw_schema(kind: Any) -> dict[str, Any]:
         return dict(cast("Mapping[str, Any]", kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind.model_json_schema()
-    return TypeAdapter(_for_pydantic(kind)).json_schema()
+    return TypeAdapter(_for_pydantic(described(kind))).json_schema()
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
