@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -373,6 +374,24 @@ def test_saved_by_many_at_once(tmp_path: Path) -> None:
         list(pool.map(work, range(120)))
     assert len(FAISS.load_local(tmp_path, MODEL)) > 1
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_writer_left(tmp_path: Path) -> None:
+    """It is removed with the next save, and nothing else is."""
+    saved(tmp_path)
+    script = (
+        "import os, signal, sys; from plait.vectorstores import FAISS, faiss\n"
+        "from plait.embeddings import DeterministicFakeEmbedding\n"
+        "faiss.to_disk = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "FAISS.from_texts(['x'], DeterministicFakeEmbedding(size=16)).save_local(sys.argv[1])\n"
+    )
+    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", script, tmp_path], check=False)
+    assert killed.returncode < 0
+    assert len(FAISS.load_local(tmp_path, MODEL)) == 60
+    assert len(list(tmp_path.iterdir())) == 3
+    (tmp_path / ".plait-other").write_text("")
+    saved(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".plait-other", index_of(tmp_path).name, "index.json"]
 
 
 def test_saved_where_there_are_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

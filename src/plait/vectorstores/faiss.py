@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
+from itertools import chain
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Self, cast
-from uuid import uuid4
 
 from plait.concurrency import gather
 from plait.documents import Document
@@ -21,8 +21,10 @@ from plait.vectorstores.blocks import array_of
 from plait.vectorstores.distances import DistanceStrategy, distance_of, relevance
 from plait.vectorstores.faiss_index import FaissVectors, IndexSettings, faiss_module
 from plait.vectorstores.records import (
+    PART,
     alone_in,
     check_is_file,
+    part_of,
     read_record,
     record_of,
     replace_file,
@@ -229,7 +231,7 @@ class FAISS(VectorStore):
     def _write_index(self, folder: Path, name: str) -> str | None:
         if self._vectors is None:
             return None
-        part = folder / f".plait-{uuid4().hex}"
+        part = part_of(folder / f"{name}.faiss")
         try:
             self._vectors.write(part)
             to_disk(part)
@@ -311,8 +313,9 @@ def _checksum(path: Path) -> str:
 
 
 def _remove_others(folder: Path, name: str, checksum: str | None) -> None:
-    """Remove the indexes of what was saved here before."""
-    for path in folder.glob(f"{name}.????????.faiss"):
+    """Remove the indexes of what was saved here before, and what was never finished."""
+    parts = (folder.glob(f"{PART}{name}.{kind}.*") for kind in ("json", "faiss"))
+    for path in chain(folder.glob(f"{name}.????????.faiss"), *parts):
         if path.name != f"{name}.{checksum}.faiss":
             with suppress(OSError):
                 path.unlink()

@@ -18,7 +18,17 @@ from plait.errors import StoreError
 from plait.stopping import sleep
 from plait.vectorstores.rows import DEEPEST, SCALARS, Rows, too_deep
 
-__all__ = ["alone_in", "check_is_file", "read_record", "record_of", "replace_file", "to_disk", "unreadable"]
+__all__ = [
+    "PART",
+    "alone_in",
+    "check_is_file",
+    "part_of",
+    "read_record",
+    "record_of",
+    "replace_file",
+    "to_disk",
+    "unreadable",
+]
 
 _FORMAT: Final = 1
 
@@ -163,9 +173,17 @@ def _opened_folder(folder: Path) -> Generator[int, None, None]:
         os.close(handle)
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f"{PART}{path.name[:120]}.{uuid4().hex}")
+
+
+PART: Final = ".plait-"
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that its old content stands until the new one does."""
-    part = path.with_name(f".plait-{uuid4().hex}")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
