@@ -21,7 +21,7 @@ from threading import Lock
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from plait.clocks import MACHINE
-from plait.concurrency import in_thread
+from plait.concurrency import Permits, in_thread
 from plait.errors import ConfigError, MissingExtraError, PlaitError
 from plait.stopping import check_stopped, stopping
 
@@ -153,7 +153,8 @@ class Database:
         if self._connection is None:
             raise ConfigError(f"{self.place}: sync calls need connection=, beside async_connection=")
         if isinstance(self._connection, str):
-            opening: Any = _fresh(_driver().Connection.connect(self._connection, connect_timeout=self._patience))
+            connect = _driver().Connection.connect
+            opening: Any = _fresh(connect, self._connection, connect_timeout=self._patience)
         else:
             opening = _checked(self._connection(), "__enter__", "connection", "a `with`")
         with opening as found, _ended_when_stopped(found):
@@ -165,7 +166,7 @@ class Database:
         """A connection for the block: one that the caller's function gives, or a new one, which is closed at its end."""
         if self._async_connection is None:
             connect = _driver().AsyncConnection.connect
-            opening: Any = _afresh(await connect(self._connection, connect_timeout=self._patience))
+            opening: Any = _afresh(connect, self._connection, connect_timeout=self._patience)
         else:
             made: Any = self._async_connection()
             opening = _checked(
@@ -283,9 +284,14 @@ def _loop_watches_sockets() -> bool:
     return type(get_running_loop()).add_reader is not AbstractEventLoop.add_reader
 
 
+_turns: Final = Permits(64 + 1)
+"""For connections that tasks open: as many as there are threads, and fewer than a server takes by default. (One counts as held.)"""
+
+
 @contextmanager
-def _fresh(connection: Connection) -> Generator[Connection, None, None]:
+def _fresh(connect: Callable[..., Connection], *args: Any, **kwargs: Any) -> Generator[Connection, None, None]:
     """A connection of our own, which is closed whatever happens, if need be without another word to the server."""
+    connection = connect(*args, **kwargs)
     try:
         yield connection
     finally:
@@ -293,12 +299,19 @@ def _fresh(connection: Connection) -> Generator[Connection, None, None]:
 
 
 @asynccontextmanager
-async def _afresh(connection: Connection) -> AsyncGenerator[Connection, None]:
+async def _afresh(  # twin: there are only so many threads, but tasks without end
+    connect: Callable[..., Awaitable[Connection]], *args: Any, **kwargs: Any
+) -> AsyncGenerator[Connection, None]:
     """A connection of our own, which is closed whatever happens, if need be without another word to the server."""
     try:
-        yield connection
+        await _turns.aregain()  # it is held then, also if that was cancelled
+        connection = await connect(*args, **kwargs)
+        try:
+            yield connection
+        finally:
+            await connection.close()
     finally:
-        await connection.close()
+        _turns.give()
 
 
 _AGAIN: Final = 0.1

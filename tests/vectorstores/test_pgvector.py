@@ -230,6 +230,19 @@ async def test_functions_that_give_no_connection() -> None:
 
 
 @pytest.mark.slow
+async def test_more_searches_than_the_server_has_connections(pgvector: Make) -> None:
+    """They wait for each other, also if some are cancelled that have to wait."""
+    store = pgvector(MODEL)
+    await store.aadd_texts(["red"])
+    searches = [asyncio.create_task(store.asimilarity_search("red")) for _ in range(200)]
+    await asyncio.sleep(0)
+    for search in searches[100:150]:
+        search.cancel()
+    found = await asyncio.gather(*searches, return_exceptions=True)
+    assert [len(each) for each in found if isinstance(each, list)] == [1] * 150
+
+
+@pytest.mark.slow
 def test_loop_that_watches_no_sockets(pgvector: Make) -> None:
     """There psycopg cannot wait, as on Windows, and a thread does."""
     store = pgvector(MODEL)
