@@ -1400,7 +1400,7 @@ async def acollect(chunks: AsyncIterator[T]) -> list[T]:  # twin: list(chunks) i
 # --------------------------------------------------------------------------------------- sync code under an event loop
 
 
-async def in_thread(func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+async def in_thread(func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
     """``func(*args, **kwargs)`` in a thread of the pool and a copy of the context, without blocking the loop.
 
     A thread cannot be cancelled: when the caller is, the function is waited for, and only then CancelledError goes

@@ -12,7 +12,7 @@ from functools import partial, partialmethod
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Literal, cast
 
-__all__ = ["Kind", "awaitable", "config_parameter", "kind_of", "name_of", "takes"]
+__all__ = ["Kind", "awaitable", "config_parameter", "kind_of", "name_of", "takes", "takes_more"]
 
 Kind = Literal["sync", "async", "gen", "agen"]
 
@@ -83,10 +83,17 @@ def takes(func: Callable[..., Any], name: str) -> bool:
     return function is not None and name in _named_parameters(function)
 
 
+def takes_more(func: Callable[..., Any], name: str) -> bool:
+    """Whether a function takes an argument of that name by its ``**kwargs``."""
+    function = _function(func)
+    return function is not None and bool(function.__code__.co_flags & _VARKEYWORDS) and not takes(func, name)
+
+
 def config_parameter(func: Any, *, named: bool = False) -> str | None:
     """The name of the parameter that takes the config, by the rule at the top of this module, or None.
 
-    ``named`` says that a call gives all arguments by name, so that the first parameter may be it, too.
+    ``named`` says that a call gives all arguments by name: the first parameter may be it, too, and a ``config`` that is
+    annotated with something else is an argument like any other.
     """
     given: set[str] = set()
     filled = 0
@@ -99,19 +106,20 @@ def config_parameter(func: Any, *, named: bool = False) -> str | None:
     function = _function(func)
     if function is None:
         return None
-    found = _config_among(function, skip=filled + (not named))
+    found = _config_among(function, filled + (not named), named)
     if found is None and function.__code__.co_flags & _VARKEYWORDS and hasattr(function, "__wrapped__"):
         found = config_parameter(cast(Any, function).__wrapped__, named=named)
     return None if found in given else found
 
 
-def _config_among(function: FunctionType, skip: int) -> str | None:
+def _config_among(function: FunctionType, skip: int, named: bool) -> str | None:
     names = _named_parameters(function)
     positional_only = function.__code__.co_posonlyargcount
     for index, name in enumerate(names):
         if index < positional_only or index < min(skip, function.__code__.co_argcount):
             continue
-        if name == "config" or _says_config(function.__annotations__.get(name, "")):
+        hint = function.__annotations__.get(name, "")
+        if _says_config(hint) or (name == "config" and not (named and hint)):
             return name
     return None
 

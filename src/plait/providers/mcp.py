@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from plait.concurrency import in_thread
 from plait.errors import ConfigError, MissingExtraError, ToolException
@@ -176,15 +176,17 @@ class MCPTools:
 class MCPTool(BaseTool):
     """A tool of an MCP server; ``MCPTools`` has them. The server checks the arguments. Structured content is the artifact."""
 
+    model_config = ConfigDict(frozen=True)
+
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     server: MCPTools = Field(exclude=True, repr=False)
     remote_name: str
     """What the server calls it."""
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _run(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.server.call(self.remote_name, kwargs)
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Any:
+    async def _arun(self, /, *args: Any, **kwargs: Any) -> Any:
         return await self.server.acall(self.remote_name, kwargs)
 
 

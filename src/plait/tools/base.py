@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypeGuard, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_jsonable_python
 
 from plait.callbacks.managers import managed
 from plait.concurrency import in_thread
 from plait.errors import ChainError, ConfigError, ToolException, ToolInputError
-from plait.inspection import config_parameter
+from plait.inspection import config_parameter, takes, takes_more
 from plait.json_schema import fault
 from plait.messages import ToolMessage
 from plait.redaction import glimpse, masked
@@ -25,11 +26,12 @@ from plait.signatures import function_types
 from plait.tools.arguments import (
     arguments_of,
     given_to,
-    injected_in,
     is_call_id,
     is_made,
+    json_schema_of,
     names_of,
     needed_of_program,
+    spellings,
     without_injected,
 )
 
@@ -95,10 +97,10 @@ class BaseTool(RunnableSerializable[Any, Any]):
     # ------------------------------------------------------------------------------------------ what a tool's author writes
 
     @abstractmethod
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _run(self, /, *args: Any, **kwargs: Any) -> Any:
         """Do it; the arguments come by name. One that is annotated with ``RunnableConfig`` gets the config."""
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Any:  # twin: a sync tool has a thread
+    async def _arun(self, /, *args: Any, **kwargs: Any) -> Any:  # twin: a sync tool has a thread
         """Do it without blocking the event loop."""
         return await in_thread(self._run, *args, **{**managed(self._run), **kwargs})
 
@@ -120,7 +122,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
         return self._run
 
     def _read_parameters(self) -> None:
-        self.args_schema = arguments_of(self._called(), self.name)
+        vars(self)["args_schema"] = arguments_of(self._called(), self.name)  # it may be frozen
 
     def __getstate__(self) -> dict[Any, Any]:
         """Without a class that was made of a function: a pickle cannot hold it, and it can be made again."""
@@ -149,7 +151,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
     def get_tool_json_schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments that models are told of."""
         schema: Any = self.tool_call_schema
-        return schema.model_json_schema() if _is_model(schema) else dict(schema)
+        return json_schema_of(schema) if _is_model(schema) else dict(schema)
 
     @property
     def is_single_input(self) -> bool:
@@ -235,17 +237,10 @@ class BaseTool(RunnableSerializable[Any, Any]):
 
     def _arguments(self, call: _Call, config: Scope | None) -> dict[str, Any]:
         given = self._with_injected(call, self._named(call.given))
-        if _is_model(self.args_schema):
-            self._check_known(given, names_of(self.args_schema))
-            try:
-                values = given_to(self.args_schema, self.args_schema.model_validate(given))
-            except ValidationError as error:
-                raise self._wrong(error) from None  # the error of pydantic shows what came in full
-        else:
-            self._check_by_schema(given)
-            values = given
+        values = self._validated(given) if _is_model(self.args_schema) else self._checked(given)
         wanted = self._config_parameter()
-        return values if wanted is None else {**values, wanted: hand_out(config)}
+        inherited = {"callbacks": None} if takes(self._called(), "callbacks") else {}
+        return {**inherited, **values, **({} if wanted is None else {wanted: hand_out(config)})}
 
     def _config_parameter(self) -> str | None:
         """The name under which the function wants the config."""
@@ -261,18 +256,19 @@ class BaseTool(RunnableSerializable[Any, Any]):
         raise ToolInputError(f"the tool {self.name!r} takes {takes}, but got {type(given).__name__}")
 
     def _with_injected(self, call: _Call, given: dict[str, Any]) -> dict[str, Any]:
-        hidden = injected_in(self.args_schema) if _is_model(self.args_schema) else set[str]()
-        forged = sorted(hidden & given.keys()) if call.by_model else []
+        spelt = spellings(self.args_schema) if _is_model(self.args_schema) else dict[str, str]()
+        hidden = set(spelt.values())
+        forged = sorted(spelt.keys() & given.keys()) if call.by_model else []
         if forged:
             raise ToolInputError(
                 f"the tool {self.name!r}: {', '.join(map(repr, forged))} is not for a model to give; the program gives it "
                 "beside the call: tool.invoke(call, injected={...})"
             )
-        strange = sorted(call.injected.keys() - hidden)
+        strange = sorted(call.injected.keys() - spelt.keys())
         if strange:
             raise ConfigError(f"the tool {self.name!r} has no injected argument {', '.join(map(repr, strange))}")
         ids = {name: call.id for name in hidden - given.keys() if is_call_id(self.args_schema, name)}
-        whole = {**given, **ids, **call.injected}
+        whole = {**given, **ids, **{spelt[name]: value for name, value in call.injected.items()}}
         absent = sorted(needed_of_program(self.args_schema) - whole.keys()) if hidden and call.by_model else []
         if absent:
             raise ConfigError(
@@ -281,25 +277,39 @@ class BaseTool(RunnableSerializable[Any, Any]):
             )
         return whole
 
-    def _check_known(self, given: Mapping[str, Any], known: Collection[str] | None) -> None:
-        """Refuse what a model made up, which a schema of the user's own would drop."""
-        strange = [] if known is None else [str(name) for name in given if name not in known]
+    def _validated(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        strange = self._strange(given, names_of(self.args_schema))
+        try:
+            values = self.args_schema.model_validate(given)
+        except ValidationError as error:
+            faults = [_fault(each, self.args) for each in error.errors(include_url=False)[:_FAULTS_SHOWN]]
+            raise self._refused([*faults, *strange]) from None  # the error of pydantic shows what came in full
         if strange:
-            said = [_unknown(name, self.args) for name in strange[:_FAULTS_SHOWN]]
-            raise ToolInputError(f"the tool {self.name!r} cannot be called with that: {'; '.join(said)}")
+            raise self._refused(strange)
+        return given_to(self.args_schema, values)
 
-    def _check_by_schema(self, given: Mapping[str, Any]) -> None:
-        known = self.args
-        faults = [f"{name!r} is missing" for name in self.args_schema.get("required", ()) if name not in given]
-        if self.args_schema.get("additionalProperties") is False:
-            faults += [_unknown(str(name), known) for name in given if name not in known]
-        wrong = None if faults else fault(given, self.args_schema)
+    def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
+        schema: dict[str, Any] = self.args_schema
+        faults = [f"{name!r} is missing" for name in schema.get("required", ()) if name not in given]
+        faults += self._strange(given, schema.get("properties", {}))
+        wrong = None if faults else fault(given, schema)
         if faults or wrong:
             raise self._refused(faults or [str(wrong)])
+        return given
 
-    def _wrong(self, error: ValidationError) -> ToolInputError:
-        known = self.args
-        return self._refused([_fault(each, known) for each in error.errors(include_url=False)[:_FAULTS_SHOWN]])
+    def _strange(self, given: Mapping[str, Any], known: Collection[str] | None) -> list[str]:
+        """What a model made up, which a schema of the user's own would drop, or the function would not take."""
+        strange = [] if known is None else [name for name in given if name not in known and not self._takes(name)]
+        return [_unknown(str(name), self.args) for name in strange[:_FAULTS_SHOWN]]
+
+    def _takes(self, name: Any) -> bool:
+        """Whether an argument goes to the function of which the schema does not speak."""
+        schema: Any = self.args_schema
+        if _is_model(schema):
+            return schema.model_config.get("extra") == "allow" and takes_more(self._called(), name)
+        if schema.get("additionalProperties") is False:
+            return False
+        return takes_more(self._called(), name) or ("properties" not in schema and takes(self._called(), name))
 
     def _refused(self, faults: list[str]) -> ToolInputError:
         said = "; ".join(faults[:_FAULTS_SHOWN])
@@ -366,8 +376,9 @@ def _fault(fault: Any, known: Mapping[str, Any]) -> str:
         return f"{where!r} is missing"
     if fault["type"] == "extra_forbidden":
         return _unknown(where, known)
-    said = masked(str(fault["msg"]).removeprefix("Input should be "))[:_FAULT_SHOWN]
-    return f"{where!r} should be {said}, got {glimpse({where: fault['input']}, 120)}"
+    said = masked(str(fault["msg"]))[:_FAULT_SHOWN]
+    wrong = said.replace("Input should", " should", 1) if said.startswith("Input should ") else f": {said}"
+    return f"{where!r}{wrong}, got {glimpse({where: fault['input']}, 120)}"
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
@@ -385,9 +396,18 @@ def _content(output: Any) -> str | list[Any]:
     if isinstance(output, BaseModel):
         return output.model_dump_json()
     try:
-        return json.dumps(output, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
+        return json.dumps(output, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError):
         return str(cast("object", output))
+    except RecursionError as error:
+        raise ToolException("what the tool gave is nested too deeply to be told to a model") from error
+
+
+def _plain(value: Any) -> Any:
+    """Models, dataclasses, times and the like as JSON has them; an iterator, which need not end, is none of them."""
+    if isinstance(value, Iterator):
+        raise TypeError
+    return to_jsonable_python(value)
 
 
 def _is_block(part: Any) -> bool:

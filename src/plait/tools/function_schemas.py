@@ -14,8 +14,9 @@ from typing_extensions import is_typeddict
 
 from plait.errors import ChainError
 from plait.inspection import name_of
-from plait.tools.arguments import arguments_of, without_injected
-from plait.tools.docstrings import documented
+from plait.tools.arguments import arguments_of, json_schema_of, without_injected
+from plait.tools.docstrings import docstring_of, documented
+from plait.tools.hints import readable
 from plait.tools.typed_dicts import described
 
 __all__ = ["convert_to_openai_function", "convert_to_openai_tool", "schema_of"]
@@ -103,7 +104,7 @@ def _own_doc(kind: Any) -> str:
 def _of_callable(func: Callable[..., Any]) -> dict[str, Any]:
     return _function(
         name_of(func),
-        documented(getattr(func, "__doc__", None)).summary,
+        documented(docstring_of(func)).summary,
         schema_of(without_injected(arguments_of(func))),
     )
 
@@ -124,8 +125,8 @@ def _raw_schema(kind: Any) -> dict[str, Any]:
     if isinstance(kind, Mapping):
         return dict(cast("Mapping[str, Any]", kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind.model_json_schema()
-    return TypeAdapter(_for_pydantic(described(kind))).json_schema()
+        return json_schema_of(kind)
+    return TypeAdapter(readable(described(kind))).json_schema()
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
@@ -137,19 +138,9 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     return {**definitions[name], "$defs": definitions}
 
 
-def _for_pydantic(kind: Any) -> Any:
-    """A TypedDict of ``typing`` as one of ``typing_extensions``, which pydantic wants before CPython 3.12."""
-    if not is_typeddict(kind) or kind.__class__.__module__ != "typing":
-        return kind
-    from typing_extensions import TypedDict
-
-    from plait.signatures import resolve_hints
-
-    make: Any = TypedDict
-    return make(kind.__name__, resolve_hints(kind), total=getattr(kind, "__total__", True))
-
-
 _MAPS = ("properties", "$defs", "patternProperties")
+_VALUES = ("default", "enum", "const", "examples")
+"""Keywords with values in them, in which nothing is a schema."""
 
 
 def _untitled(schema: Any) -> Any:
@@ -159,10 +150,19 @@ def _untitled(schema: Any) -> Any:
         return schema
     node = cast("dict[str, Any]", schema)
     return {
-        key: {name: _untitled(part) for name, part in value.items()} if key in _MAPS else _untitled(value)
+        key: _within(key, value, _untitled)
         for key, value in node.items()
         if key != "title" or not isinstance(value, str)
     }
+
+
+def _within(key: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    """What stands under a keyword, with every schema in it changed."""
+    if key in _VALUES:
+        return value
+    if key in _MAPS and isinstance(value, dict):
+        return {name: change(part) for name, part in cast("dict[str, Any]", value).items()}
+    return change(value)
 
 
 def _closed(schema: Any) -> Any:
@@ -172,10 +172,7 @@ def _closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     node = cast("dict[str, Any]", schema)
-    closed = {
-        key: {name: _closed(part) for name, part in value.items()} if key in _MAPS else _closed(value)
-        for key, value in node.items()
-    }
+    closed = {key: _within(key, value, _closed) for key, value in node.items()}
     if closed.get("type") == "object":
         closed |= {"additionalProperties": False, "required": [*closed.get("properties", {})]}
     return closed

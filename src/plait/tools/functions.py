@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Self, cast, overload
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from plait.errors import ChainError
 from plait.inspection import kind_of, name_of
@@ -19,6 +19,8 @@ __all__ = ["StructuredTool", "Tool", "tool"]
 
 class StructuredTool(BaseTool):
     """A tool of a function, a coroutine function, or both: ``from_function`` and ``@tool`` make one."""
+
+    model_config = ConfigDict(frozen=True)
 
     func: Callable[..., Any] | None = Field(default=None, exclude=True, repr=False)
     coroutine: Callable[..., Awaitable[Any]] | None = Field(default=None, exclude=True, repr=False)
@@ -72,12 +74,12 @@ class StructuredTool(BaseTool):
             raise ChainError(f"the tool {self.name!r} needs a function: give func, coroutine, or both")
         return function
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _run(self, /, *args: Any, **kwargs: Any) -> Any:
         if self.func is None:
             raise TypeError(f"the tool {self.name!r} is async only: use ainvoke, astream or abatch")
         return self.func(*args, **kwargs)
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Any:  # twin: a sync function has a thread
+    async def _arun(self, /, *args: Any, **kwargs: Any) -> Any:  # twin: a sync function has a thread
         if self.coroutine is None:
             return await super()._arun(*args, **kwargs)
         return await self.coroutine(*args, **kwargs)
@@ -111,13 +113,13 @@ class Tool(StructuredTool):
     def model_post_init(self, context: Any, /) -> None:
         """Take one text, whatever the parameter of the function is called."""
         if self.args_schema is None:
-            self.args_schema = _ONE_TEXT
+            vars(self)["args_schema"] = _ONE_TEXT
         super().model_post_init(context)
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _run(self, /, *args: Any, **kwargs: Any) -> Any:
         return super()._run(*args, *kwargs.values())
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Any:  # twin: a sync function has a thread
+    async def _arun(self, /, *args: Any, **kwargs: Any) -> Any:  # twin: a sync function has a thread
         if self.coroutine is None:
             return await super()._arun(*args, **kwargs)
         return await self.coroutine(*args, *kwargs.values())

@@ -14,7 +14,7 @@ from plait.redaction import masked
 from plait.runnables.serializable import RunnableSerializable
 from plait.runnables.stages import at
 from plait.runs import Scope
-from plait.tools.arguments import injected_in
+from plait.tools.arguments import spellings
 from plait.tools.base import BaseTool, Handler
 from plait.tools.functions import tool as made_tool
 
@@ -142,4 +142,4 @@ def _for(tool: BaseTool, injected: Mapping[str, Any] | None) -> dict[str, Any] |
 
 
 def _hidden_in(tool: BaseTool) -> set[str]:
-    return set() if isinstance(tool.args_schema, Mapping) else injected_in(tool.args_schema)
+    return set() if isinstance(tool.args_schema, Mapping) else {*spellings(tool.args_schema)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from plait.concurrency import in_thread
 from plait.documents import Document
@@ -24,14 +24,16 @@ _WHOLE = "input"
 class RunnableTool(BaseTool):
     """A tool that calls a Runnable: ``as_tool`` makes one."""
 
+    model_config = ConfigDict(frozen=True)
+
     runnable: Runnable[Any, Any] = Field(exclude=True)
     whole: bool = False
     """Whether its one argument, ``input``, is what the Runnable gets, in the place of a dict."""
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _run(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.runnable.invoke(kwargs[_WHOLE] if self.whole else kwargs)
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Any:
+    async def _arun(self, /, *args: Any, **kwargs: Any) -> Any:
         return await self.runnable.ainvoke(kwargs[_WHOLE] if self.whole else kwargs)
 
     @property
