@@ -88,6 +88,12 @@ def test_a_batch_of_nothing_is_refused(size: int) -> None:
         batches(["a"], size)
 
 
+def test_one_text_is_no_batch() -> None:
+    """It is not taken for its letters."""
+    with pytest.raises(TypeError, match="write .text."):
+        list(Lengths().embed_batches("abc"))
+
+
 def test_vectors_that_are_missing_are_an_error() -> None:
     """A model that gives fewer vectors than texts is caught before they are put together wrongly."""
 

@@ -68,6 +68,8 @@ class Embeddings(ABC):
 
 def batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
     """The texts in lists of ``size``, the last one perhaps shorter; pulled as they are needed."""
+    if isinstance(texts, str):
+        raise TypeError("texts come in a list or from a generator; got one str: write [text]")
     if size < 1:
         raise ConfigError(f"the size of a batch must be at least 1, got {size}")
     return _batches(iter(texts), size)
