@@ -399,6 +399,15 @@ def test_a_stream_of_objects_costs_linear_work(as_call: bool) -> None:
     assert looked_at(200, as_call=as_call) < 5 * looked_at(50, as_call=as_call)
 
 
+def test_any_object_may_be_asked_for(run: Any) -> None:
+    """Without a schema, where the prompt alone says what is wanted; what is no object is an error."""
+    assert run(says('{"a": [1]}').with_structured_output(None, method="json_mode"), "x") == {"a": [1]}
+    with pytest.raises(OutputParserException, match="is no JSON_object: the value: expected object"):
+        run(says("[1]").with_structured_output(None, method="json_mode"), "x")
+    with pytest.raises(ConfigError, match="got None"):
+        says("").with_structured_output(None)
+
+
 def test_schemas_tell_the_class() -> None:
     """The output schema of the chain is that of the class."""
     structured = calls(TOM).with_structured_output(Pet)

@@ -13,7 +13,7 @@ from plait.caches.base import in_force
 from plait.concurrency import DEFAULT_CONCURRENCY, acollect, agather, aiter_in_thread, gather, in_thread
 from plait.errors import ConfigError, ModelError
 from plait.language_models.base import BaseLanguageModel, LanguageModelInput, derived, permits, refuse_callbacks
-from plait.language_models.structure import Structure, structure_of
+from plait.language_models.structure import ANY_OBJECT, Structure, structure_of
 from plait.language_models.structured import RawAndParsed, StructuredAnswer
 from plait.language_models.tool_choice import ToolChoice
 from plait.messages import (
@@ -189,7 +189,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
     @overload
     def with_structured_output(
         self,
-        schema: Mapping[str, Any],
+        schema: Mapping[str, Any] | None,
         *,
         method: StructureMethod | None = None,
         include_raw: Literal[False] = False,
@@ -200,7 +200,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
     @overload
     def with_structured_output(
         self,
-        schema: Mapping[str, Any],
+        schema: Mapping[str, Any] | None,
         *,
         method: StructureMethod | None = None,
         include_raw: Literal[True],
@@ -222,14 +222,16 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
 
         ``schema`` is a pydantic class, a dataclass, a TypedDict or a JSON Schema (an object with a ``title``). ``method``
         is how the model is asked: ``"json_schema"`` (it can give nothing else), ``"function_calling"`` (by a tool) or
-        ``"json_mode"`` (any JSON; the prompt has to say which); the default is what suits the provider. ``strict`` asks
-        the provider to guarantee the schema; ``tools`` are others that it may call besides.
+        ``"json_mode"`` (any JSON; the prompt has to say which, and ``schema`` may be None, for any object); the default
+        is what suits the provider. ``strict`` asks the provider to guarantee the schema; ``tools`` are others that it may
+        call besides.
 
         An answer that is not of the schema raises ``OutputParserException``. With ``include_raw`` there is a dict instead,
         of the message (``raw``), the value or None (``parsed``), and the exception or None (``parsing_error``). Streams
         what there is of the value so far. Raises ``ConfigError`` at once for a schema or a method that cannot be.
         """
-        structure, chosen = structure_of(schema), method or self._usual_method(kwargs)
+        chosen = method or self._usual_method(kwargs)
+        structure = structure_of(ANY_OBJECT if schema is None and chosen == "json_mode" else schema)
         if chosen not in self._methods:
             known = ", ".join(map(repr, self._methods))
             raise ConfigError(f"{self.get_name()} can be asked for a structure by {known}, not by method={chosen!r}")

@@ -17,11 +17,14 @@ from plait.errors import ConfigError
 from plait.json_schema import closed, fault
 from plait.redaction import glimpse
 
-__all__ = ["Structure", "structure_of"]
+__all__ = ["ANY_OBJECT", "Structure", "structure_of"]
 
 _NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_NAME: Final = 64  # characters, of OpenAI's and of Anthropic's API
 _PROBLEMS: Final = 5  # that an error tells
+
+ANY_OBJECT: Final[Mapping[str, Any]] = {"title": "JSON_object", "type": "object"}
+"""The JSON Schema of a dict with whatever in it."""
 
 
 class Structure(NamedTuple):
