@@ -376,6 +376,30 @@ def test_saved_by_many_at_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+def test_store_in_a_forked_process(index: str) -> None:
+    """It goes on there, though the threads that faiss had in the parent are lost."""
+    script = f"""
+import os, time
+from plait.embeddings import DeterministicFakeEmbedding
+from plait.vectorstores import FAISS
+texts = [str(number) for number in range(500)]
+store = FAISS.from_texts(texts, DeterministicFakeEmbedding(size=16), index={index!r})
+store.similarity_search("1", k=500)
+child = os.fork()
+if not child:
+    store.add_texts(texts)
+    found = store.similarity_search("1", k=1000)
+    os._exit(len(found) != 1000)
+print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "0\n", done.stderr
+
+
 def test_what_a_killed_writer_left(tmp_path: Path) -> None:
     """It is removed with the next save, and nothing else is."""
     saved(tmp_path)

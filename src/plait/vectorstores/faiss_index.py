@@ -6,10 +6,11 @@ no search returns; when half of them are dead, the index is made anew.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from plait.errors import MissingExtraError, StoreError
 from plait.vectorstores.distances import DistanceStrategy
@@ -31,6 +32,24 @@ def faiss_module() -> ModuleType:
         except ImportError as error:
             raise MissingExtraError("FAISS needs the extra `faiss`: pip install 'plait[faiss]'") from error
     return faiss
+
+
+class _Threads:
+    """What a fork loses: a process in which faiss has worked has its threads, and a child would wait for them for ever."""
+
+    def __init__(self) -> None:
+        self.process: int | None = None
+
+    def check(self, faiss: Any) -> None:
+        """Let faiss do without others in this thread, if this is the child of a process in which it has worked."""
+        here = os.getpid()
+        if self.process is None:
+            self.process = here
+        if self.process != here:
+            faiss.omp_set_num_threads(1)
+
+
+_threads: Final = _Threads()
 
 
 class IndexSettings(NamedTuple):
@@ -119,6 +138,7 @@ class FaissVectors:
         self._tidy()
 
     def _added(self, array: Any) -> Any:
+        _threads.check(self._faiss)
         start = self.index.ntotal
         self.index.add(self._prepared(array))
         return self._np.arange(start, self.index.ntotal, dtype=self._np.int64)
@@ -146,6 +166,7 @@ class FaissVectors:
 
     def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]:
         """``(place, score)`` of the ``k`` nearest, or of those nearest among some places; the best first."""
+        _threads.check(self._faiss)
         query = self._prepared(self._np.asarray([vector], dtype=self._np.float32))
         chosen = None if places is None else self._np.asarray(places, dtype=self._np.int64)
         most = min(k, len(self) if chosen is None else len(chosen))
@@ -194,6 +215,7 @@ class FaissVectors:
 
     def vectors(self, places: Sequence[int]) -> Any:
         """The vectors at these places, as an array."""
+        _threads.check(self._faiss)
         slots = self._slots[self._np.asarray(places, dtype=self._np.int64)]
         if not len(slots):
             return self._np.empty((0, self.dimension), dtype=self._np.float32)
