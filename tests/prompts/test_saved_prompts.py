@@ -159,6 +159,17 @@ def test_whatever_texts_a_prompt_has_it_comes_back(tmp_path: Path, prompt: Any, 
     assert load_prompt_from_config(prompt._config())._config() == prompt._config()
 
 
+@pytest.mark.parametrize("form", ["{}", "a{}", "{}a", "a\n{}b", "{}\n{}", " {}\n x"])
+def test_every_character_comes_back_from_yaml(tmp_path: Path, form: str) -> None:
+    """At each end of a text and of a line."""
+    codes = [*range(0x3000), *range(0xD7F0, 0xE010), *range(0xFE00, 0x10010)]
+    texts = [form.replace("{}", chr(code)) for code in codes]
+    prompt = PromptTemplate.from_template("{a}").partial(a=texts)
+    prompt.save(tmp_path / "p.yaml")
+
+    assert load_prompt(tmp_path / "p.yaml").partial_variables["a"] == texts
+
+
 def test_a_file_is_for_people(tmp_path: Path) -> None:
     """It says what is particular to the prompt, with texts of several lines as such."""
     ALL["chat_mustache"].save(tmp_path / "p.yaml")
@@ -335,6 +346,40 @@ def test_files_that_name_each_other_come_to_an_end(tmp_path: Path) -> None:
         load(tmp_path, {"_type": "few_shot", "suffix": "", "examples": [], "example_prompt_path": "p.json"})
 
 
+def test_files_that_name_each_other_in_many_ways_come_to_an_end(tmp_path: Path) -> None:
+    """Eight files with eight names each would be read seventeen million times."""
+    for i in range(8):
+        shots = {"_type": "few_shot_chat", "examples": [], "example_prompt_path": f"{i + 1}.json"}
+        prompt = {"_type": "chat", "messages": [shots] * 8}
+        (tmp_path / f"{i}.json").write_text(json.dumps(prompt))
+    (tmp_path / "8.json").write_text(json.dumps({"_type": "chat", "messages": []}))
+
+    with pytest.raises(LoadError, match="more than 100 files are named"):
+        load_prompt(tmp_path / "0.json")
+
+
+@pytest.mark.parametrize("config", [None, "template", [1], 5], ids=repr)
+def test_a_config_is_a_dict(config: Any) -> None:
+    """Anything else is told of as what is wrong in a file."""
+    with pytest.raises(LoadError, match="config: a dict was expected here; got"):
+        load_prompt_from_config(config)
+
+
+@pytest.mark.parametrize("depth", [200, 900, 5000])
+def test_data_is_bounded_in_depth(tmp_path: Path, depth: int) -> None:
+    """In a file, and where it comes from elsewhere."""
+    nested: Any = 1
+    for _ in range(depth):
+        nested = [nested]
+    literal = {"literal": {"type": "human", "data": {"content": [{"a": nested}]}}}
+
+    with pytest.raises(LoadError, match="nested more than 100 deep"):
+        load_prompt_from_config({"_type": "chat", "messages": [literal]})
+    (tmp_path / "p.json").write_text('{"template": "", "partial_variables": {"a": ' + "[" * depth + "]" * depth + "}}")
+    with pytest.raises(LoadError, match=r"nested (more than 100|too) deep"):
+        load_prompt(tmp_path / "p.json")
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """What is no plain file is refused at once."""
     os.mkfifo(tmp_path / "p.json")
@@ -392,6 +437,8 @@ def test_what_may_not_stand_in_a_file_is_named(tmp_path: Path, config: Any, says
         ("p.json", '{"template": "a",}', r"p.json: no JSON, in line 1, column 1[78]"),
         ("p.json", '{"template": "a", "template": "b"}', "the key 'template' stands there twice"),
         ("p.json", '{"partial_variables": {"a": NaN}}', "NaN is no number of JSON"),
+        ("p.json", '{"partial_variables": {"a": 1e999}}', "1e999 is too large for a number"),
+        ("p.yaml", "a: 1e999", "line 1, column 4: this is too large for a number"),
         ("p.json", '{"a": ' * 100_000, "nested too deep"),
         ("p.json", '{"a": 1' + "0" * 5000 + "}", "no data that can be read"),
         ("p.json", "", "no JSON, in line 1"),

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn
 from uuid import uuid4
@@ -91,7 +92,7 @@ def decoded(text: str, suffix: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -101,6 +102,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise LoadError(f"the key {key!r:.80} stands there twice")
         found[key] = value
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise LoadError(f"{text:.40} is too large for a number")
+    return number
 
 
 def _no_number(name: str) -> NoReturn:

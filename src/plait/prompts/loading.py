@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from plait.errors import LoadError, MessageError, PromptError
 from plait.messages import BaseMessage, messages_from_dict
@@ -31,7 +31,7 @@ from plait.prompts.chat import (
 )
 from plait.prompts.few_shot import FewShotChatMessagePromptTemplate, FewShotPromptTemplate
 from plait.prompts.files import beside, read
-from plait.prompts.plain import is_dict, is_list
+from plait.prompts.plain import bounded, is_dict, is_list
 from plait.prompts.string import PromptTemplate, StringPromptTemplate
 from plait.templates import MAX_CHARS
 
@@ -47,13 +47,27 @@ def load_prompt(path: str | os.PathLike[str], encoding: str = "utf-8") -> BasePr
     ``examples`` and ``example_prompt_path`` (data). Raises ``LoadError``, which says where in the file something is wrong.
     """
     place = Path(path)
-    where = _Where(place.name, place.parent, encoding)
-    return _prompt(read(place, encoding=encoding), where)
+    where = _Where(place.name, place.parent, encoding, _Files(_MOST))
+    return _prompt(bounded(read(place, encoding=encoding), place.name), where)
 
 
 def load_prompt_from_config(config: Mapping[str, Any]) -> BasePromptTemplate:
     """The prompt that such data says, as it stands in a file; it cannot name files. Raises ``LoadError``."""
-    return _prompt(dict(config), _Where("config"))
+    if not isinstance(cast("object", config), Mapping):
+        raise LoadError(f"config: a dict was expected here; got {type(config).__name__}")
+    return _prompt(bounded(dict(config), "config"), _Where("config"))
+
+
+class _Files:
+    """How many more files may be read: some that name one another would be without end, as there are so many ways."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self) -> bool:
+        """Count one; False if there was none left."""
+        self._left -= 1
+        return self._left >= 0
 
 
 class _Where(NamedTuple):
@@ -62,6 +76,7 @@ class _Where(NamedTuple):
     path: str
     folder: Path | None = None
     encoding: str = "utf-8"
+    files: _Files | None = None
     depth: int = 0
 
     def at(self, step: str) -> _Where:
@@ -69,13 +84,17 @@ class _Where(NamedTuple):
 
     def file(self, name: object, suffixes: tuple[str, ...]) -> Any:
         """What is in the file of this name."""
-        return read(beside(self.folder, name, self.path), suffixes, self.encoding)
+        path = beside(self.folder, name, self.path)
+        if self.files is not None and not self.files.take():
+            raise self.error(f"more than {_MOST} files are named, counting each time")
+        return bounded(read(path, suffixes, self.encoding), path.name)
 
     def error(self, what: object) -> LoadError:
         return LoadError(f"{self.path}: {what}")
 
 
 _DEEPEST: Final = 20  # prompts in one another, and files that name files
+_MOST: Final = 100  # files that are named
 
 
 # ----------------------------------------------------------------------------------------------------- what a key takes

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard, cast
 
 from plait.errors import LoadError
 
-__all__ = ["is_dict", "is_list", "plain", "refuse_other"]
+__all__ = ["bounded", "is_dict", "is_list", "plain", "refuse_other"]
 
 _DEEPEST: Final = 100
 
@@ -27,6 +27,18 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
         f"{where} cannot be saved: it is {_kind(value)}, and a file holds text, numbers, true, false, null, lists and dicts "
         "with text for keys. Leave it out, and give it to the prompt that was loaded, with partial()"
     )
+
+
+def bounded(value: Any, where: str) -> Any:
+    """The value; raises LoadError if it is nested deeper than what can be saved."""
+    if _is_deep(value, _DEEPEST):
+        raise LoadError(f"{where}: it is nested more than {_DEEPEST} deep")
+    return value
+
+
+def _is_deep(value: Any, left: int) -> bool:
+    held = value.values() if is_dict(value) else value if is_list(value) else ()
+    return left < 0 or any(_is_deep(each, left - 1) for each in held)
 
 
 def _kind(value: Any) -> str:

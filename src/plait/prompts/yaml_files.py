@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import import_module
+from math import isfinite
 from typing import Any, Final, cast
 
 from plait.errors import LoadError, MissingExtraError
@@ -100,7 +101,10 @@ def _reading(loader: Any) -> type[Any]:
 
 def _number(kind: type[int | float]) -> Any:
     def construct(_loader: Any, node: Any) -> int | float:
-        return kind(node.value)
+        number = kind(node.value)
+        if isinstance(number, float) and not isfinite(number):
+            raise _refused(_package(), node, "this is too large for a number")
+        return number
 
     return construct
 
@@ -115,7 +119,7 @@ def _dumper(yaml: Any) -> type[Any]:
         return True
 
     def text(dumper: Any, value: str) -> Any:
-        style = "|" if "\n" in value else None
+        style = '"' if "\x85" in value else "|" if "\n" in value else None  # which would be read as an end of line
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": ignore_aliases})
