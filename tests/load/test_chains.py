@@ -348,6 +348,15 @@ def test_a_file_of_weights_has_to_be_allowed() -> None:
         loads(dumps(ChatLocal().configurable_fields(model=ConfigurableField(id="it"))))
 
 
+def test_methods_of_a_configurable_node_are_not_lost() -> None:
+    """What was called on it since can be told by nothing that is saved."""
+    late: Any = FakeListChatModel(responses=["a"]).configurable_fields(responses=ConfigurableField(id="it"))
+
+    assert loads(dumps(late)).invoke("x").content == "a"
+    with pytest.raises(LoadError, match="methods were called on it after it was made configurable"):
+        dumps(late.bind_tools([]))
+
+
 def test_config_of_others_is_refused() -> None:
     """Callbacks belong to a program."""
     from plait.callbacks import StdOutCallbackHandler

@@ -183,6 +183,16 @@ def test_d5_depth_is_bounded() -> None:
             attempt()
 
 
+def test_d5_types_are_bounded_in_depth() -> None:
+    """As values are."""
+    kind: Any = {"$plait": "1/type", "name": "int"}
+    for _ in range(101):
+        kind = {"$plait": "1/type", "name": "list", "of": [kind]}
+
+    with pytest.raises(LoadError, match="100 values in one another"):
+        load(kind)
+
+
 def test_d5_a_stack_that_is_nearly_full_is_told_of() -> None:
     """Where there is no room left for what would be in bounds elsewhere."""
     text, tree = dumps(nested(90)), nested(90)
