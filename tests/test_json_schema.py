@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from plait.json_schema import closed, fault
+from plait.json_schema import closed, fault, malformed
 
 KINDS = ["object", "array", "string", "boolean", "null", "number", "integer"]
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.just(1.0), st.just(0.5), st.text("ab", max_size=3))
@@ -96,3 +96,36 @@ def test_schema_is_closed() -> None:
 def test_what_may_be_anything_cannot_be_closed(part: Any) -> None:
     """A part without a type, or with free keys, cannot be guaranteed."""
     assert closed({"type": "object", "properties": {"a": part}}, all_required=True, without=()) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (5, "the schema must be an object"),
+        ({"properties": [1]}, "'properties' must be an object"),
+        ({"properties": {"a": {"items": {"type": [{}]}}}}, "items: 'type' must be a name or a list of names"),
+        ({"anyOf": [{"not": {"maxLength": "9"}}]}, "not: 'maxLength' must be a number"),
+        ({"$defs": {"A": {"$ref": {}}}}, "A: '$ref' must be a text"),
+    ],
+)
+def test_what_is_no_schema_is_told_with_its_place(schema: Any, said: str) -> None:
+    """However deep it stands."""
+    assert said in str(malformed(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {"items": [{"type": "string"}], "exclusiveMinimum": True},
+        {"properties": {"required": {"enum": [{"type": 5}]}}, "required": ["required"]},
+    ],
+)
+def test_older_forms_and_odd_names_are_schemas(schema: Any) -> None:
+    """What is a value or a name in it is no keyword."""
+    assert malformed(schema) is None
+
+
+def test_a_bound_of_the_older_form_is_no_number() -> None:
+    """``exclusiveMinimum: true`` says how ``minimum`` is meant."""
+    assert fault(1, {"minimum": 1, "exclusiveMinimum": True}) is None

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from plait.redaction import glimpse
 
-__all__ = ["closed", "fault"]
+__all__ = ["closed", "fault", "malformed"]
 
 _DEEPEST: Final = 100  # levels of a value
 _STEPS: Final = 200_000  # rules that are looked at for one value; forms within forms could take for ever
@@ -93,7 +93,9 @@ def _same(value: Any, option: Any) -> bool:
 def _out_of_bounds(value: Any, rules: Mapping[str, Any], where: str) -> Iterator[str]:
     for keyword in _BOUNDS.keys() & rules.keys():
         kinds, holds, words = _BOUNDS[keyword]
-        if isinstance(value, kinds) and not isinstance(value, bool) and not holds(value, rules[keyword]):
+        if isinstance(value, bool) or isinstance(rules[keyword], bool):
+            continue
+        if isinstance(value, kinds) and not holds(value, rules[keyword]):
             yield f"{where}: expected {words} {rules[keyword]}, got {glimpse(value, 80)}"
 
 
@@ -121,6 +123,58 @@ def _wrong_parts(value: Any, rules: Mapping[str, Any], check: _Check, where: str
         rule: Any = known[name] if name in known else rules.get("additionalProperties", True)
         inner = name if where == "the value" else f"{where}.{name}"
         yield from _faults(part, rule, check, inner, depth + 1)
+
+
+# -------------------------------------------------------------------------------------------------- schemas of strangers
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))
+
+
+_NUMBERS: Final = (*_BOUNDS, "multipleOf")
+_MAPS: Final = ("properties", "$defs", "definitions", "patternProperties")
+_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_ONE: Final = ("items", "additionalProperties", "not")
+_FORMS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    **dict.fromkeys(_MAPS, (lambda value: isinstance(value, dict), "an object")),
+    **dict.fromkeys(_LISTS, (lambda value: isinstance(value, list), "a list")),
+    **dict.fromkeys(_NUMBERS, (lambda value: isinstance(value, int | float), "a number")),  # or, of old, yes or no
+    "enum": (lambda value: isinstance(value, list), "a list"),
+    "required": (_are_texts, "a list of names"),
+    "type": (lambda value: isinstance(value, str) or _are_texts(value), "a name or a list of names"),
+    "$ref": (lambda value: isinstance(value, str), "a text"),
+}
+"""What a keyword's value must be, in words, too."""
+
+
+def malformed(schema: Any) -> str | None:
+    """What is wrong with a schema that a stranger wrote; None if ``fault`` can work with it. It must be of bounded size."""
+    left = [(schema, "the schema")]
+    while left:
+        node, where = left.pop()
+        if isinstance(node, bool):
+            continue
+        if not isinstance(node, dict):
+            return f"{where} must be an object, but is {glimpse(node, 80)}"
+        rules = cast("dict[str, Any]", node)
+        for keyword in sorted(rules.keys() & _FORMS.keys()):
+            holds, words = _FORMS[keyword]
+            if not holds(rules[keyword]):
+                return f"{where}: {keyword!r} must be {words}, but is {glimpse(rules[keyword], 80)}"
+        left += _schemas_in(rules)
+    return None
+
+
+def _schemas_in(rules: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+    for keyword in rules.keys() & {*_MAPS, *_LISTS, *_ONE}:
+        inner = rules[keyword]
+        if keyword in _MAPS:
+            yield from ((part, str(name)[:80]) for name, part in inner.items())
+        elif isinstance(inner, list):  # also the older form of ``items``
+            yield from ((part, keyword) for part in cast("list[Any]", inner))
+        else:
+            yield inner, keyword
 
 
 # ----------------------------------------------------------------------------------------------- guaranteed structures

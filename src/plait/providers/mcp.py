@@ -17,12 +17,15 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from plait.concurrency import in_thread
-from plait.errors import ConfigError, MissingExtraError, ToolException
+from plait.errors import ConfigError, MissingExtraError, ToolException, ToolInputError
+from plait.json_schema import fault, malformed
+from plait.providers.bounded_lines import bounded_lines
 from plait.redaction import masked
 from plait.stopping import stopping
 from plait.tools import BaseTool
@@ -40,6 +43,10 @@ _LONGEST_ERROR: Final = 2_000  # characters
 _LARGEST_SCHEMA: Final = 100_000  # values
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 64  # characters; what vendors of models allow
+_LONGEST_LINE: Final = 8_000_000  # characters of one message over stdio, for tools that are listed
+
+OnProgress: TypeAlias = Callable[[str, float, float | None, str | None], object]
+"""Called with the name of a tool, how much is done, how much there is, and a message."""
 
 
 class MCPTools:
@@ -54,6 +61,8 @@ class MCPTools:
     timeout: seconds for a call of a tool, where the config has no shorter one.
     connect_timeout: seconds until the server must have told of its tools.
     max_chars: the longest result that is taken.
+    on_progress: called with the server's name of a tool, how much of a call is done, how much there is (or None), and a
+    message (or None), as the server tells of it; in the thread that talks to it, so it should be short.
 
     Raises ToolException for a server that cannot be started or reached, or tells of what cannot be a tool.
     """
@@ -72,16 +81,21 @@ class MCPTools:
         timeout: float = 60.0,
         connect_timeout: float = 30.0,
         max_chars: int = 1_000_000,
+        on_progress: OnProgress | None = None,
     ) -> None:
         if (command is None) == (url is None):
             raise ConfigError("MCPTools needs either a command to start or the url of a server")
-        self._connect = _by_http(cast(str, url), headers) if command is None else _by_stdio(command, args, env, cwd)
+        line = max(_LONGEST_LINE, 8 * max_chars)  # a character may be written as six, and a result twice
+        stdio = (command or "", args, env, cwd, line)
+        self._connect = _by_http(cast(str, url), headers) if command is None else _by_stdio(*stdio)
         self._where = f"the MCP server {masked(command or cast(str, url))!r}"
         self._names = None if names is None else frozenset(names)
         self._prefix = prefix
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._max_chars = max_chars
+        self._on_progress = on_progress
+        self._outputs: dict[str, dict[str, Any]] = {}
         self._line: _Line | None = None
         self.tools: list[MCPTool] = []
         """What the server offers, while it is open."""
@@ -137,23 +151,31 @@ class MCPTools:
         return made
 
     def _made(self, tool: Any) -> MCPTool:
-        schema: Any = tool.input_schema
-        _check_depth(schema, f"the schema of the tool {tool.name!r:.80} of {self._where}")
+        what = f"the tool {tool.name!r:.80} of {self._where}"
+        if not tool.name:
+            raise ToolException(f"{self._where} has a tool without a name")
+        if tool.output_schema is not None:
+            self._outputs[tool.name] = _sound(tool.output_schema, f"the output schema of {what}")
         return MCPTool(
             name=_STRANGE.sub("_", self._prefix + str(tool.name))[:_LONGEST_NAME],
             description=str(tool.description or tool.title or "")[:_LONGEST_DESCRIPTION],
-            args_schema={"type": "object", "properties": {}, **schema},
+            args_schema={"type": "object", "properties": {}, **_sound(tool.input_schema, f"the schema of {what}")},
             remote_name=tool.name,
             server=self,
         )
 
     def _asked(self, name: str, args: dict[str, Any]) -> Callable[[Client], Coroutine[Any, Any, tuple[Any, Any]]]:
+        _check_sendable(name, args)
+        told = None if self._on_progress is None else _Told(self._on_progress, name)
+
         async def ask(client: Client) -> tuple[Any, Any]:
             try:
-                result = await client.call_tool(name, args, read_timeout_seconds=self._timeout)
+                result = await client.call_tool(name, args, self._timeout, told)
             except Exception as error:  # of the SDK, of what came, of the connection: the server failed in any case
                 raise _failed(name, self._where, error) from error
-            return _read(result, name, self._where, self._max_chars)
+            if told is not None and told.error is not None:
+                raise told.error
+            return _read(result, f"the tool {name!r:.80} of {self._where}", self._outputs.get(name), self._max_chars)
 
         return ask
 
@@ -171,6 +193,22 @@ class MCPTools:
         """What a tool of the server gives: content for a model, and structured content or None."""
         given: tuple[Any, Any] = await self._open_line().acall(self._asked(name, args))
         return given
+
+
+class _Told:
+    """Tells a function of the user's how far a call is; what that raises is kept, and it is told no more."""
+
+    def __init__(self, tell: OnProgress, name: str) -> None:
+        self._tell = tell
+        self._name = name
+        self.error: Exception | None = None
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        try:
+            if self.error is None:
+                self._tell(self._name, progress, total, message if message is None else message[:_LONGEST_ERROR])
+        except Exception as error:  # the call raises it when it ends
+            self.error = error
 
 
 class MCPTool(BaseTool):
@@ -202,10 +240,12 @@ def _sdk() -> Any:
 
 
 def _by_stdio(
-    command: str, args: Sequence[str], env: Mapping[str, str] | None, cwd: str | None
+    command: str, args: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, line: int
 ) -> Callable[[AsyncExitStack], Coroutine[Any, Any, AbstractAsyncContextManager[Any]]]:
     async def connect(stack: AsyncExitStack) -> AbstractAsyncContextManager[Any]:
-        wanted = _sdk().StdioServerParameters(command=command, args=[*args], env=dict(env or {}), cwd=cwd)
+        wanted = _sdk().StdioServerParameters(
+            command=command, args=[*args], env=dict(env or {}), cwd=cwd, encoding=bounded_lines(line)
+        )
         return cast("AbstractAsyncContextManager[Any]", _sdk().stdio_client(wanted, sys.__stderr__))
 
     return connect
@@ -223,6 +263,15 @@ def _by_http(
         return streamable_http_client(url, http_client=client)
 
     return connect
+
+
+def _leave_results_alone(client: Any) -> None:
+    """Keep the SDK from checking results by schemas of the server, whose patterns could keep it busy for ever."""
+
+    async def unchecked(name: str, result: Any) -> None:
+        return
+
+    client.session.validate_tool_result = unchecked
 
 
 class _Line:
@@ -273,6 +322,7 @@ class _Line:
                     transport = await self._connect(stack)
                     client = _sdk().Client(transport, cache=None)
                     self._client = await stack.enter_async_context(client)
+                    _leave_results_alone(self._client)
             except MissingExtraError:
                 raise
             except Exception as error:
@@ -375,11 +425,31 @@ async def _listed(client: Client, seconds: float, where: str) -> list[Any]:
                 cursor = page.next_cursor
                 if len(found) > _MOST_TOOLS or not cursor:
                     break
+    except TimeoutError as error:
+        raise ToolException(f"{where} does not tell of its tools: it did not answer within {seconds} s") from error
     except Exception as error:
         raise ToolException(f"{where} does not tell of its tools: {_said(error)}") from error
     if len(found) > _MOST_TOOLS or cursor:
         raise ToolException(f"{where} tells of more than {_MOST_TOOLS} tools, or of ever more pages of them")
     return found
+
+
+def _check_sendable(name: str, args: Mapping[str, Any]) -> None:
+    """Refuse what cannot be written as JSON: the SDK would give up the connection."""
+    try:
+        to_json(args)
+    except (ValueError, RecursionError) as error:
+        said = masked(str(error).splitlines()[0])[:_LONGEST_ERROR]
+        raise ToolInputError(f"the arguments for the tool {name!r:.80} cannot be sent as JSON: {said}") from None
+
+
+def _sound(schema: Any, what: str) -> dict[str, Any]:
+    """The schema; raises ToolException for one that is none."""
+    _check_depth(schema, what)
+    wrong = malformed(schema)
+    if wrong:
+        raise ToolException(f"{what} is no JSON Schema: {wrong}; choose tools without it by names=[...]")
+    return cast("dict[str, Any]", schema)
 
 
 def _check_depth(value: Any, what: str) -> None:
@@ -401,9 +471,8 @@ def _parts(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
-def _read(result: Any, name: str, where: str, most: int) -> tuple[Any, Any]:
+def _read(result: Any, who: str, schema: Mapping[str, Any] | None, most: int) -> tuple[Any, Any]:
     """The content, one text as it is, and the structured content."""
-    who = f"the tool {name!r:.80} of {where}"
     blocks = [_block(each) for each in result.content]
     size = sum(len(value) for block in blocks for value in block.values() if isinstance(value, str))
     if size > most:
@@ -412,11 +481,18 @@ def _read(result: Any, name: str, where: str, most: int) -> tuple[Any, Any]:
     if result.is_error:
         raise ToolException(masked("\n".join(texts))[:_LONGEST_ERROR] or f"{who} failed and did not say why")
     structured: Any = result.structured_content
-    if structured is not None:
-        _check_depth(structured, f"what {who} gave")
+    _check_structured(structured, who, schema)
     if len(texts) == len(blocks) == 1:
         return texts[0], structured
     return blocks or _written(structured, who, most), structured
+
+
+def _check_structured(value: Any, who: str, schema: Mapping[str, Any] | None) -> None:
+    if value is not None:
+        _check_depth(value, f"what {who} gave")
+    wrong = None if schema is None else fault(value, schema)
+    if wrong:
+        raise ToolException(f"{who} gave what its own schema does not allow: {masked(wrong)[:_LONGEST_ERROR]}")
 
 
 def _written(structured: Any, who: str, most: int) -> str:
@@ -449,4 +525,9 @@ def _said(error: BaseException) -> str:
     """The first cause that is no group, in short."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return (
+            f"its answer is not what the protocol says: {'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}"
+        )
     return masked(f"{type(error).__name__}: {getattr(error, 'message', error)}")[:_LONGEST_ERROR]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, signature
 from types import UnionType
-from typing import Annotated, Any, Final, NotRequired, Required, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Required, TypeAlias, Union, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.fields import FieldInfo
-from typing_extensions import ReadOnly, Unpack, is_typeddict
+from typing_extensions import Unpack, is_typeddict
 
 from plait.errors import ChainError
 from plait.inspection import config_parameter, name_of
 from plait.signatures import resolve_hints
 from plait.tools.docstrings import docstring_of, documented
-from plait.tools.hints import Unknown, names_around, readable, resolved
+from plait.tools.hints import Unknown, names_around, resolved
+from plait.tools.typed_dicts import described
 
 __all__ = [
     "InjectedToolArg",
@@ -149,20 +150,13 @@ def _keywords(hint: Any) -> tuple[Fields, Any]:
     kind: Any = get_args(hint)[0] if get_origin(hint) is Unpack else None
     if not is_typeddict(kind):
         return {}, hint
-    hints = {name: readable(hint) for name, hint in resolve_hints(kind).items()}
-    return {name: (_plain(hint), _needed(kind, name, hint)) for name, hint in hints.items()}, None
+    hints = resolve_hints(described(kind))
+    return {name: (get_args(hint)[0], _default_of(hint)) for name, hint in hints.items()}, None
 
 
-def _needed(kind: Any, name: str, hint: Any) -> Any:
-    """The default of a field of a TypedDict, which may be left out or not."""
-    said = get_origin(hint)  # before 3.12 the class itself does not know what a string says
-    needed = name in kind.__required_keys__ if said not in (Required, NotRequired) else said is Required
-    return ... if needed else Field(default_factory=_left_out)
-
-
-def _plain(hint: Any) -> Any:
-    """Without what only means something in a TypedDict."""
-    return _plain(get_args(hint)[0]) if get_origin(hint) in (Required, NotRequired, ReadOnly) else hint
+def _default_of(hint: Any) -> Any:
+    """Of a field of a TypedDict: none, if it is required."""
+    return ... if get_origin(hint) is Required else Field(default_factory=_left_out)
 
 
 def _left_out() -> None:

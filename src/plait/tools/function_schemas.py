@@ -16,7 +16,6 @@ from plait.errors import ChainError
 from plait.inspection import name_of
 from plait.tools.arguments import arguments_of, json_schema_of, without_injected
 from plait.tools.docstrings import docstring_of, documented
-from plait.tools.hints import readable
 from plait.tools.typed_dicts import described
 
 __all__ = ["convert_to_openai_function", "convert_to_openai_tool", "schema_of"]
@@ -126,7 +125,7 @@ def _raw_schema(kind: Any) -> dict[str, Any]:
         return dict(cast("Mapping[str, Any]", kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return json_schema_of(kind)
-    return TypeAdapter(readable(described(kind))).json_schema()
+    return TypeAdapter(described(kind)).json_schema()
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _PLAIN: Final = (bool, int, float, str, list, dict)
 def described(kind: Any) -> Any:
     """The same type, with what is said of the fields of the TypedDicts in it where pydantic looks for it.
 
+    They are those of ``typing_extensions``, which pydantic wants before CPython 3.12; each field says whether it is required.
     Behind the type of a field stands its description, ``Annotated[str, "the name"]``, or its default and its description:
     ``Annotated[int, 5, "how many"]``. A field with a default may be left out; ``...`` is no default.
     """
