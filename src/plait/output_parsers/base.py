@@ -18,7 +18,14 @@ from plait.runs import Scope, current
 from plait.schemas import value_model
 from plait.signatures import function_types
 
-__all__ = ["BaseGenerationOutputParser", "BaseOutputParser", "BaseTransformOutputParser", "ModelOutput"]
+__all__ = [
+    "BaseGenerationOutputParser",
+    "BaseOutputParser",
+    "BaseTransformOutputParser",
+    "ModelOutput",
+    "parses_anew",
+    "stream_whole",
+]
 
 ModelOutput: TypeAlias = BaseMessage | str
 
@@ -168,6 +175,29 @@ class BaseOutputParser(BaseGenerationOutputParser[T]):
 
 
 _READS_TEXT: Any = (BaseOutputParser[Any].parse_result, BaseOutputParser[Any].aparse_result)
+
+
+def parses_anew(cls: type[Any]) -> str:
+    """``parse`` or ``parse_result``, if a class writes it anew and not how it is streamed; empty otherwise.
+
+    What such a class inherits reads a stream without its method, so the stream would not give what ``invoke`` gives.
+    """
+    for each in cls.__mro__:
+        if not vars(each).keys().isdisjoint(("_reading", "_transform")):
+            break
+        for method in ("parse_result", "parse"):
+            if method in vars(each):
+                return method
+    return ""
+
+
+def stream_whole(cls: Any) -> None:
+    """Let a class read all of a stream, and then parse it by its own methods, which may take a while."""
+    parser: Any = BaseOutputParser if BaseOutputParser in cls.__mro__ else BaseGenerationOutputParser
+    hooks = {hook: getattr(RunnableSerializable, hook) for hook in ("_transform", "_atransform")}
+    hooks |= {hook: getattr(parser, hook) for hook in ("_parsed", "_aparsed")}
+    for name, value in {**hooks, "_inline": False}.items():
+        setattr(cls, name, value)
 
 
 class BaseTransformOutputParser(BaseOutputParser[T]):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
 
 from plait.errors import EmptyStreamError, OutputParserException
 from plait.merging import Growth, merge_all, snapshot
-from plait.output_parsers.base import BaseGenerationOutputParser, BaseOutputParser
+from plait.output_parsers.base import BaseGenerationOutputParser, BaseOutputParser, parses_anew, stream_whole
 from plait.partial_json import NOTHING
 from plait.runs import Scope
 
@@ -60,7 +60,8 @@ class BaseCumulativeTransformOutputParser(BaseOutputParser[T]):
         raise NotImplementedError(f"{self.get_name()} has no diff: leave diff=False, or write _diff(prev, next)")
 
     def _given(self, prev: Any, next: Any) -> Any:
-        return self._diff(None if prev is NOTHING else prev, next) if self.diff else snapshot(next)
+        diff = getattr(self, "diff", False)
+        return self._diff(None if prev is NOTHING else prev, next) if diff else snapshot(next)
 
     def _transform(self, chunks: Iterator[Any], config: Scope | None = None, **kwargs: Any) -> Iterator[Any]:
         parts: list[Any] = []
@@ -118,11 +119,24 @@ class Reading(Protocol):
 
 
 class IncrementalParser(BaseGenerationOutputParser[T]):
-    """A parser that reads an answer chunk by chunk, in time linear in its length; the work is done by a ``Reading``."""
+    """A parser that reads an answer chunk by chunk, in time linear in its length; the work is done by a ``Reading``.
+
+    A subclass that writes ``parse`` is streamed as other parsers of text are, at the end; one that writes
+    ``parse_result`` has each chunk parsed by it with all before, as ``BaseCumulativeTransformOutputParser`` does.
+    """
 
     _inline: ClassVar[bool] = True
     _shares: ClassVar[bool] = False
     """Whether the values of a stream are those of a ``JsonReader``, which share what is complete in them."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        method = parses_anew(cls)
+        if method:
+            stream_whole(cls)
+        if method == "parse_result":
+            for hook in ("_transform", "_atransform", "_so_far", "_aso_far", "_given"):
+                setattr(cls, hook, getattr(BaseCumulativeTransformOutputParser, hook))
 
     @abstractmethod
     def _reading(self) -> Reading: ...

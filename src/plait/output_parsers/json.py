@@ -43,12 +43,6 @@ class JsonTextParser(IncrementalParser[T], BaseOutputParser[T], Generic[T]):
         value = reading.read(result[0].text)
         return None if value is NOTHING else value
 
-    async def aparse_result(  # twin: reading waits for nothing
-        self, result: list[Generation], *, partial: bool = False
-    ) -> Any:
-        """The value of the text of the first generation; with ``partial`` the value so far, None if there is none."""
-        return self.parse_result(result, partial=partial)
-
     def _parsed(self, input: Any) -> T:
         return self.parse(self._text(input))
 
@@ -154,6 +148,10 @@ class JsonOutputParser(JsonTextParser[Any]):
         if not self.diff:
             return super()._chunk(last, value, growth)
         return changes(last, value)
+
+    def _diff(self, prev: Any, next: Any) -> Any:
+        """For a subclass that writes ``parse_result``."""
+        return changes(NOTHING if prev is None else prev, next)
 
     def get_format_instructions(self) -> str:
         """Asks for JSON, by the JSON Schema of ``pydantic_object`` if there is one."""

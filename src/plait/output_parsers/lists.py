@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, ClassVar, Final
 
 from plait.errors import EmptyStreamError
-from plait.output_parsers.base import BaseOutputParser
+from plait.output_parsers.base import BaseOutputParser, parses_anew, stream_whole
 from plait.output_parsers.faults import excerpt, refused
 from plait.runs import Scope
 
@@ -27,11 +27,16 @@ __all__ = [
 class ListOutputParser(BaseOutputParser[list[str]]):
     """A parser of a list of texts, an item a line: write ``parse_line``, or ``parse`` for a list of another form.
 
-    Streams lists of the items that each chunk completes; they add up to the whole. A text without an item is an
-    ``OutputParserException``, not an empty list.
+    Streams lists of the items that each chunk completes; they add up to the whole. With a ``parse`` of your own the
+    list comes at the end. A text without an item is an ``OutputParserException``, not an empty list.
     """
 
     _inline: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if parses_anew(cls):
+            stream_whole(cls)
 
     def parse(self, text: str) -> list[str]:
         """The items of a text; raises ``OutputParserException`` if there is none."""

@@ -225,12 +225,6 @@ class JsonOutputToolsParser(IncrementalParser[Any]):
             return reading.close()
         return self._chosen([]) if value is NOTHING else value
 
-    async def aparse_result(  # twin: reading waits for nothing
-        self, result: list[Generation], *, partial: bool = False
-    ) -> Any:
-        """The calls of the message of the first generation; with ``partial`` as far as they can be read."""
-        return self.parse_result(result, partial=partial)
-
     def _reading(self) -> _Calls:
         return _Calls(self)
 

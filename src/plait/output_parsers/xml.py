@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from pydantic import ConfigDict
 
 from plait.errors import EmptyStreamError
-from plait.output_parsers.base import BaseOutputParser
+from plait.output_parsers.base import BaseOutputParser, parses_anew, stream_whole
 from plait.output_parsers.faults import excerpt, refused
 from plait.runs import Scope
 
@@ -36,6 +36,11 @@ class XMLOutputParser(BaseOutputParser[dict[str, Any]]):
     _inline: ClassVar[bool] = True
 
     tags: list[str] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if parses_anew(cls):
+            stream_whole(cls)
 
     def parse(self, text: str) -> dict[str, Any]:
         """The value of the first element in a text."""
