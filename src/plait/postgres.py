@@ -138,14 +138,14 @@ class Database:
         return await self._aalone(connection, script())
 
     def _alone(self, connection: Connection, script: Script[T]) -> T:
-        with connection.transaction():
-            connection.execute(_LIMITS, self._limits)
-            return _played(connection, script)
+        with connection.transaction(), _own(_driver().Cursor, connection) as cursor:
+            cursor.execute(_LIMITS, self._limits)
+            return _played(cursor, script)
 
     async def _aalone(self, connection: Connection, script: Script[T]) -> T:
-        async with connection.transaction():
-            await connection.execute(_LIMITS, self._limits)
-            return await _aplayed(connection, script)
+        async with connection.transaction(), _own(_driver().AsyncCursor, connection) as cursor:
+            await cursor.execute(_LIMITS, self._limits)
+            return await _aplayed(cursor, script)
 
     @contextmanager
     def _opened(self) -> Generator[Connection, None, None]:
@@ -158,7 +158,6 @@ class Database:
         else:
             opening = _checked(self._connection(), "__enter__", "connection", "a `with`")
         with opening as found, _ended_when_stopped(found):
-            found.adapters.register_dumper(Reals, _reals_dumper())
             yield found
 
     @asynccontextmanager
@@ -173,7 +172,6 @@ class Database:
                 await made if isawaitable(made) else made, "__aenter__", "async_connection", "an `async with`"
             )
         async with opening as found:
-            found.adapters.register_dumper(Reals, _reals_dumper())
             yield found
 
     @property
@@ -201,7 +199,7 @@ class Database:
 # ------------------------------------------------------------------------------------------------------------ statements
 
 
-def _played(connection: Connection, script: Script[T]) -> T:
+def _played(cursor: Any, script: Script[T]) -> T:
     rows: Any = None
     while True:
         try:
@@ -209,11 +207,11 @@ def _played(connection: Connection, script: Script[T]) -> T:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # what the script returns
         check_stopped()
-        cursor = connection.execute(text, parameters)
+        cursor.execute(text, parameters)
         rows = cursor.fetchall() if cursor.description else []
 
 
-async def _aplayed(connection: Connection, script: Script[T]) -> T:
+async def _aplayed(cursor: Any, script: Script[T]) -> T:
     rows: Any = None
     while True:
         try:
@@ -221,8 +219,15 @@ async def _aplayed(connection: Connection, script: Script[T]) -> T:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # what the script returns
         check_stopped()
-        cursor = await connection.execute(text, parameters)
+        await cursor.execute(text, parameters)
         rows = await cursor.fetchall() if cursor.description else []
+
+
+def _own(factory: Any, connection: Connection) -> Any:
+    """A cursor that works as scripts want it, however the caller's connection makes its own."""
+    cursor = factory(connection, row_factory=_driver().rows.tuple_row)
+    cursor.adapters.register_dumper(Reals, _reals_dumper())
+    return cursor
 
 
 def _listed(statements: Sequence[Statement]) -> Script[None]:

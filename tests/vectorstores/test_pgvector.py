@@ -198,6 +198,24 @@ def test_connections_of_the_callers_own(pgvector: Make, vector_server: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"autocommit": True, "row_factory": psycopg.rows.dict_row},
+        {"cursor_factory": psycopg.ClientCursor, "prepare_threshold": None},
+        {"cursor_factory": psycopg.RawCursor, "prepare_threshold": 0},
+    ],
+    ids=["dicts", "client", "raw"],
+)
+def test_connections_that_are_set_up_otherwise(pgvector: Make, vector_server: str, settings: dict[str, Any]) -> None:
+    """What they do for others, in rows, parameters and transactions, is nothing to the store."""
+    store = pgvector(MODEL, connection=lambda: psycopg.connect(vector_server, **settings))
+    store.add_texts(["red", "blue"], [{"n": 1}, {"n": 2}])
+    assert store.similarity_search("red", filter={"n": {"$gt": 1}})[0].page_content == "blue"
+    assert len(store.max_marginal_relevance_search("red")) == 2
+
+
+@pytest.mark.slow
 async def test_async_connections_of_the_callers_own(pgvector: Make, vector_server: str) -> None:
     """The async verbs use a function for them; it may be one of a pool, or give a connection to be awaited."""
     opened: list[Any] = []
@@ -286,13 +304,18 @@ def test_statement_that_begins_when_it_is_told_to_end(pgvector: Make, vector_ser
     stop = Stop()
 
     class Late(psycopg.Connection[Any]):
-        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            if "AS known" in query:
-                stop.set("too late for the check, too early for the server")
-            return super().execute(query, *args, **kwargs)
+        waits = 0
 
-    store = pgvector(MODEL, table="late", timeout=3600, connection=lambda: Late.connect(vector_server))
-    store.add_texts(["red"])
+        def wait(self, *args: Any, **kwargs: Any) -> Any:
+            self.waits += 1
+            if self.waits == 3:  # after the transaction and its limits
+                stop.set("too late for the check, too early for the server")
+            return super().wait(*args, **kwargs)
+
+    pgvector(MODEL, table="late", collection_name="late").add_texts(["red"])
+    store = PGVector(
+        MODEL, table="late", collection_name="late", timeout=3600, connection=lambda: Late.connect(vector_server)
+    )
     _ = stopping.set(stop)
     try:
         with pytest.raises(Stopped), psycopg.connect(vector_server) as holding:
