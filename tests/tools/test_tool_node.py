@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import pytest
 
-from plait.errors import ConfigError, ToolException
+from plait.errors import ChainError, ConfigError, ToolException
 from plait.messages import AIMessage, HumanMessage
+from plait.runnables import RunnableLambda
 from plait.tools import InjectedToolArg, ToolNode, tool
 
 
@@ -94,3 +95,27 @@ def test_what_the_program_forgets_is_its_own_error(run: Any) -> None:
         run(node.bind(injected={"usr": "ada"}), asks)
     with pytest.raises(ConfigError, match="needs 'user' of the program"):
         run(node, asks)
+
+
+@pytest.mark.parametrize("told", [LookupError, (OSError, LookupError)])
+def test_other_errors_can_be_told_to_the_model(run: Any, told: Any) -> None:
+    """Classes of them; ToolException is told in any case, the rest is raised."""
+
+    def find(key: str) -> str:
+        """Find."""
+        if key == "x":
+            raise ToolException("no x")
+        return {"tea": "green"}[key] if key else str(1 / 0)
+
+    node = ToolNode([find], handle_tool_errors=told)
+    asked = asking(("find", {"key": "tea"}), ("find", {"key": "cake"}), ("find", {"key": "x"}))
+    assert [each.content for each in run(node, asked)] == ["green", "KeyError: 'cake'", "no x"]
+    with pytest.raises(ZeroDivisionError):
+        run(node, asking(("find", {"key": ""})))
+
+
+@pytest.mark.parametrize(("given", "said"), [(5, "got int"), (RunnableLambda(len), "becomes one by its as_tool")])
+def test_what_is_no_tool_is_refused(given: Any, said: str) -> None:
+    """When the node is made."""
+    with pytest.raises(ChainError, match=said):
+        ToolNode([given])

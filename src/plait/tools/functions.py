@@ -133,6 +133,14 @@ _ONE_TEXT = {
 }
 
 
+def _refuse_other(given: Any) -> None:
+    """What a tool cannot be made of."""
+    if isinstance(given, Runnable):
+        raise ChainError(f"a tool is made of a function; {type(given).__name__} becomes one by its as_tool(...)")
+    if given is not None and not callable(given):
+        raise ChainError(f"a tool is made of a function, got {type(given).__name__}")
+
+
 @overload
 def tool(name_or_callable: Callable[..., Any], runnable: None = None, /, **settings: Any) -> StructuredTool: ...
 
@@ -164,6 +172,8 @@ def tool(
         return as_tool(runnable, name=str(name_or_callable), **settings)
     if isinstance(name_or_callable, str):
         settings["name"] = name_or_callable
+    else:
+        _refuse_other(name_or_callable)
 
     def made(func: Callable[..., Any]) -> StructuredTool:
         return StructuredTool.from_function(func, **settings)

@@ -29,7 +29,8 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
     They are in the order of the calls. Calls that cannot be read, calls of unknown tools, wrong arguments and
     ``ToolException`` become messages with the status ``error``, so that the model can do better; anything else that a tool
     raises ends the others and is raised. ``handle_tool_errors``: False raises all of it, a text is told instead, a function
-    makes the text. A message with more than ``max_calls`` calls is refused.
+    makes the text; an exception class, or a tuple of them, is told as well. A message with more than ``max_calls`` calls is
+    refused.
 
     ``injected`` (of ``invoke``, or bound) has values for arguments that are marked as injected, by name.
     """
@@ -39,7 +40,7 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
     _strict_input: ClassVar[bool] = False
 
     tools: list[Any] = Field(kw_only=False)
-    handle_tool_errors: Handler = True
+    handle_tool_errors: Handler | type[Exception] | tuple[type[Exception], ...] = True
     max_calls: int = Field(default=64, ge=1)
 
     _by_name: dict[str, BaseTool] = PrivateAttr(default_factory=dict[str, BaseTool])
@@ -65,9 +66,10 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
                 found = self._found(call)
                 given = _for(found, injected)
                 return cast(ToolMessage, found.invoke(call, at(config, f"tool:{index}"), injected=given))
-            except ToolException as error:
+            except told as error:
                 return self._told(call, error)
 
+        told = self._told_of()
         self._check_injected(injected)
         permits = None if config is None else config.permits
         return gather(one, self._asked(input), DEFAULT_CONCURRENCY, permits)
@@ -80,9 +82,10 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
                 found = self._found(call)
                 given = _for(found, injected)
                 return cast(ToolMessage, await found.ainvoke(call, at(config, f"tool:{index}"), injected=given))
-            except ToolException as error:
+            except told as error:
                 return self._told(call, error)
 
+        told = self._told_of()
         self._check_injected(injected)
         permits = None if config is None else config.permits
         return await agather(one, self._asked(input), DEFAULT_CONCURRENCY, permits)
@@ -118,11 +121,21 @@ class ToolNode(RunnableSerializable[Any, list[ToolMessage]]):
             raise ToolException(f"there is no tool {name!r:.80}; the tools are: {there}")
         return self._by_name[name]
 
-    def _told(self, call: ToolCall, error: ToolException) -> ToolMessage:
+    def _told_of(self) -> tuple[type[Exception], ...]:
+        """The errors that models are told of."""
+        handler = self.handle_tool_errors
+        if isinstance(handler, tuple):
+            return ToolException, *cast("tuple[type[Exception], ...]", handler)
+        return (ToolException, handler) if isinstance(handler, type) else (ToolException,)
+
+    def _told(self, call: ToolCall, error: Exception) -> ToolMessage:
         handler = self.handle_tool_errors
         if handler is False:
             raise error
-        said = masked(str(error)) if handler is True else handler(error) if callable(handler) else str(handler)
+        if handler is True or isinstance(handler, tuple | type):
+            said = masked(str(error) if isinstance(error, ToolException) else f"{type(error).__name__}: {error}")
+        else:
+            said = handler(error) if callable(handler) else str(handler)
         text = str(said)[:_LONGEST_ERROR]
         return ToolMessage(content=text, name=call.get("name"), tool_call_id=call.get("id") or "", status="error")
 
