@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import tracemalloc
 from collections.abc import Callable
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -48,7 +51,7 @@ def changed(store: Any, held: dict[str, str], changes: list[Any]) -> None:
 
 def check_same(store: Any, held: dict[str, str]) -> None:
     assert len(store) == len(held)
-    assert {each.id: each.page_content for each in store.get_by_ids(["a", "b", "c", "d", "e", "f", "g", "h"])} == held
+    assert {each.id: each.page_content for each in store.get_by_ids(list("abcdefghn"))} == held
     for id, text in held.items():
         found = store.similarity_search_with_score(text, k=99)
         assert {document.id for document, _ in found} == set(held)
@@ -106,3 +109,48 @@ def test_one_document_is_deleted_for_the_cost_of_one(name: str) -> None:
     tracemalloc.stop()
     assert most < 20_000
     assert len(store) == 4980
+
+
+def interrupted(work: Callable[[], object], at: int) -> bool:
+    """Whether the work was ended by Ctrl-C before the line of that number, of those in stores, was run."""
+    lines, before = 0, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if "vectorstores" not in frame.f_code.co_filename or frame.f_code.co_name == "whole":
+            return None
+        lines += event == "line"
+        if lines == at:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("change", [{"a": "x", "n": "z", "c": "yy"}, ["a", "d"], ["a", "b", "c", "d", "e"]], ids=str)
+@pytest.mark.parametrize("name", STORES)
+def test_interrupted_anywhere(name: str, change: Any) -> None:
+    """Of a change that Ctrl-C ends everything was done, or nothing."""
+    start = {"a": "y", "b": "x y", "c": "z", "d": "xx", "e": "z z"}
+    after = dict(start)
+    changed(STORES[name](), after, [change])
+    states = []
+    for at in count(1):
+        store = STORES[name]()
+        changed(store, {}, [start])
+        done = not interrupted(lambda: changed(store, {}, [change]), at)  # noqa: B023  # it is called at once
+        states.append({each.id: each.page_content for each in store.get_by_ids([*"abcden"])})
+        assert states[-1] in (start, after)
+        check_same(store, states[-1])
+        if done:
+            break
+    assert states[0] == start
+    assert states[-1] == after
+    assert len(states) > 10

@@ -7,7 +7,7 @@ from heapq import nlargest
 from typing import Any, Protocol, Self, cast
 
 from plait.errors import StoreError
-from plait.vectorstores.rows import Moves
+from plait.vectorstores.rows import Moves, Placing
 from plait.vectorstores.similarity import cosines, numpy, unit, units
 
 __all__ = ["Block", "array_of", "block", "check_dimension"]
@@ -19,8 +19,7 @@ class Block(Protocol):
     dimension: int
 
     def empty(self) -> Block: ...
-    def replace(self, place: int, other: Any, number: int) -> None: ...
-    def append(self, other: Any, numbers: Sequence[int]) -> None: ...
+    def write(self, placing: Placing, other: Any) -> None: ...
     def close(self, moves: Moves) -> None: ...
     def nearest(self, vector: Sequence[float], k: int, places: Sequence[int] | None) -> list[tuple[int, float]]: ...
     def row(self, place: int) -> Sequence[float]: ...
@@ -89,21 +88,17 @@ class _Array:
     def empty(self) -> _Array:
         return _Array(self._np.empty((0, self.dimension), dtype=self._np.float32))
 
-    def replace(self, place: int, other: _Array, number: int) -> None:
-        self._held[place] = units(self._np, other._used[number : number + 1])[0]
-
-    def append(self, other: _Array, numbers: Sequence[int]) -> None:
-        new = other._used if len(numbers) == len(other._used) else other._used[list(numbers)]
-        needed = self._count + len(new)
-        if needed > len(self._held):
-            grown = self._np.empty((max(needed, self._count * 3 // 2), self.dimension), dtype=self._np.float32)
-            grown[: self._count] = self._used
+    def write(self, placing: Placing, other: _Array) -> None:
+        if placing.end > len(self._held):
+            grown = self._np.empty((max(placing.end, placing.start * 3 // 2), self.dimension), dtype=self._np.float32)
+            grown[: placing.start] = self._held[: placing.start]
             self._held = grown
-        self._held[self._count : needed] = units(self._np, new)
-        self._count = needed
+        self._held[placing.places] = units(self._np, other._used)
+        self._count = placing.end
 
     def close(self, moves: Moves) -> None:
-        self._held[moves.ends] = self._held[moves.starts]
+        if self._count > moves.left:
+            self._held[moves.ends] = self._held[moves.starts]
         self._count = moves.left
         if self._count * 4 < len(self._held):
             self._held = self._used.copy()
@@ -150,13 +145,14 @@ class _Lists:
     def empty(self) -> _Lists:
         return _Lists([], self.dimension)
 
-    def replace(self, place: int, other: _Lists, number: int) -> None:
-        self._rows[place] = unit(other._rows[number])
-
-    def append(self, other: _Lists, numbers: Sequence[int]) -> None:
-        self._rows += [unit(other._rows[number]) for number in numbers]
+    def write(self, placing: Placing, other: _Lists) -> None:
+        self._rows[placing.start :] = [[] for _ in range(placing.end - placing.start)]
+        for place, row in zip(placing.places, other._rows, strict=True):
+            self._rows[place] = unit(row)
 
     def close(self, moves: Moves) -> None:
+        if len(self._rows) == moves.left:
+            return
         for start, end in zip(moves.starts, moves.ends, strict=True):
             self._rows[end] = self._rows[start]
         del self._rows[moves.left :]

@@ -31,7 +31,7 @@ from plait.vectorstores.records import (
     to_disk,
     unreadable,
 )
-from plait.vectorstores.rows import Filter, Rows, copied
+from plait.vectorstores.rows import Filter, Rows, copied, whole
 from plait.vectorstores.similarity import Vector, check_number
 
 __all__ = ["FAISS"]
@@ -114,28 +114,18 @@ class FAISS(VectorStore):
             array = array_of(vectors, len(ids), self._dimension(), type(self._embedding).__name__)
             if self._vectors is None:
                 self._vectors = FaissVectors(array.shape[1], self._settings)
-            known = [number for number, id in enumerate(ids) if id in self._rows.places]
-            if not known:
-                self._vectors.append(array)
-                self._rows.add(ids, texts, about)
-                return
-            self._replace([self._rows.places[ids[number]] for number in known], known, array, texts, about)
-            fresh = sorted(set(range(len(ids))) - set(known))
-            self._vectors.append(array[fresh])
-            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [about[n] for n in fresh])
-
-    def _replace(
-        self, places: list[int], numbers: list[int], array: Any, texts: list[str], metadatas: list[dict[str, Any]]
-    ) -> None:
-        cast(FaissVectors, self._vectors).replace(places, array[numbers])
-        for place, number in zip(places, numbers, strict=True):
-            self._rows.replace(place, texts[number], metadatas[number])
+            kept, slots, placing = self._vectors, self._vectors.take(array), self._rows.placing(ids)
+            whole(lambda: kept.write(placing, slots), lambda: self._rows.write(placing, ids, texts, about))
+            kept.tidy()
 
     def _drop(self, ids: list[str] | None) -> None:
         with self._lock:
-            moves = self._rows.drop([*self._rows.ids] if ids is None else ids)
-            if self._vectors is not None and moves.left:
-                self._vectors.close(moves)
+            moves, kept = self._rows.moves([*self._rows.ids] if ids is None else ids), self._vectors
+            if kept is None:
+                return
+            whole(lambda: self._rows.close(moves), lambda: kept.close(moves))
+            if len(self):
+                kept.tidy()
             else:
                 self._vectors = None
 
@@ -233,7 +223,7 @@ class FAISS(VectorStore):
             return None
         part = part_of(folder / f"{name}.faiss")
         try:
-            self._vectors.write(part)
+            self._vectors.write_file(part)
             to_disk(part)
             checksum = _checksum(part)
             part.replace(_index_file(folder, name, checksum))

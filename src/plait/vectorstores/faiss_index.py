@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 from plait.errors import MissingExtraError, StoreError
 from plait.vectorstores.distances import DistanceStrategy
 from plait.vectorstores.faiss_file import Levels, check_file
-from plait.vectorstores.rows import Moves
+from plait.vectorstores.rows import Moves, Placing
 from plait.vectorstores.similarity import units
 
 __all__ = ["FaissVectors", "IndexSettings", "faiss_module"]
@@ -122,33 +122,36 @@ class FaissVectors:
 
     # -------------------------------------------------------------------------------------------------------------- changes
 
-    def append(self, array: Any) -> None:
-        """Put vectors after the last place."""
-        self._slots = self._np.concatenate([self._slots, self._added(array)])
+    def take(self, array: Any) -> Any:
+        """Slots for vectors, which are dead until they are written to their places."""
+        _threads.check(self._faiss)
+        return self._added(self.index, self._prepared(array))
 
-    def replace(self, places: Sequence[int], array: Any) -> None:
-        """Put other vectors at these places."""
-        self._slots[self._np.asarray(places, dtype=self._np.int64)] = self._added(array)
-        self._tidy()
+    def write(self, placing: Placing, slots: Any) -> None:
+        """Put the vectors of these slots in their places."""
+        room = self._np.empty(placing.end - placing.start, dtype=self._np.int64)
+        all_slots = self._np.concatenate([self._slots[: placing.start], room])
+        all_slots[placing.places] = slots
+        self._slots = all_slots
 
     def close(self, moves: Moves) -> None:
         """Drop some, in whose places the last ones come."""
-        self._slots[moves.ends] = self._slots[moves.starts]
-        self._slots = self._slots[: moves.left]
-        self._tidy()
+        if len(self) > moves.left:
+            self._slots[moves.ends] = self._slots[moves.starts]
+            self._slots = self._slots[: moves.left]
 
-    def _added(self, array: Any) -> Any:
-        _threads.check(self._faiss)
-        start = self.index.ntotal
-        self.index.add(self._prepared(array))
-        return self._np.arange(start, self.index.ntotal, dtype=self._np.int64)
+    def _added(self, index: Any, array: Any) -> Any:
+        start = index.ntotal
+        index.add(array)
+        return self._np.arange(start, index.ntotal, dtype=self._np.int64)
 
     def _prepared(self, array: Any) -> Any:
         if self.settings.distance is not DistanceStrategy.COSINE:
             return array
         return units(self._np, array)
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Make the index anew if half of it is dead."""
         if len(self) * 2 <= self.index.ntotal:
             self.compact()
 
@@ -156,11 +159,9 @@ class FaissVectors:
         """Make the index anew if it has dead slots, so that slots are places."""
         if len(self) == self.index.ntotal and bool((self._slots == self._np.arange(len(self))).all()):
             return
-        array = self.vectors(range(len(self)))
-        self.index = self._new_index()
-        self._slots = self._np.empty(0, dtype=self._np.int64)
-        if len(array):
-            self._slots = self._added(array)
+        index = self._new_index()
+        slots = self._added(index, self.vectors(range(len(self))))
+        self.index, self._slots = index, slots  # at once: Ctrl-C may come before or after
 
     # ------------------------------------------------------------------------------------------------------------ searching
 
@@ -223,7 +224,7 @@ class FaissVectors:
 
     # -------------------------------------------------------------------------------------------------------------- files
 
-    def write(self, path: Path) -> None:
+    def write_file(self, path: Path) -> None:
         """Write the index, in which slots are places then, in faiss's own format."""
         self.compact()
         self._faiss.write_index(self.index, str(path))

@@ -14,7 +14,7 @@ from plait.embeddings import Embeddings
 from plait.vectorstores.base import Hit, VectorStore, checked_model
 from plait.vectorstores.blocks import Block, block
 from plait.vectorstores.records import read_record, record_of, replace_file
-from plait.vectorstores.rows import Filter, Rows, copied
+from plait.vectorstores.rows import Filter, Rows, copied, whole
 
 __all__ = ["InMemoryVectorStore"]
 
@@ -64,23 +64,15 @@ class InMemoryVectorStore(VectorStore):
         with self._lock:
             new = block(vectors, len(ids), self._dimension(), type(self._embedding).__name__)
             kept = self._vectors = self._vectors or new.empty()
-            fresh: list[int] = []
-            for number, id in enumerate(ids):
-                place = self._rows.places.get(id)
-                if place is None:
-                    fresh.append(number)
-                else:
-                    kept.replace(place, new, number)
-                    self._rows.replace(place, texts[number], about[number])
-            kept.append(new, fresh)
-            self._rows.add([ids[n] for n in fresh], [texts[n] for n in fresh], [about[n] for n in fresh])
+            placing = self._rows.placing(ids)
+            whole(lambda: kept.write(placing, new), lambda: self._rows.write(placing, ids, texts, about))
 
     def _drop(self, ids: list[str] | None) -> None:
         with self._lock:
-            moves = self._rows.drop([*self._rows.ids] if ids is None else ids)
-            if self._vectors is not None:
-                self._vectors.close(moves)
-                self._vectors = self._vectors if moves.left else None
+            moves, kept = self._rows.moves([*self._rows.ids] if ids is None else ids), self._vectors
+            if kept is not None:
+                whole(lambda: self._rows.close(moves), lambda: kept.close(moves))
+                self._vectors = kept if len(self) else None
 
     def _get(self, ids: list[str]) -> list[Document]:
         with self._lock:

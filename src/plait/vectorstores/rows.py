@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
+from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from plait.documents import Document
@@ -16,7 +17,7 @@ from plait.embeddings import batches
 from plait.errors import StoreError
 from plait.vectorstores.filters import keys_of, parsed, passes
 
-__all__ = ["DEEPEST", "SCALARS", "Filter", "Moves", "Rows", "copied", "refuse_unknown", "too_deep"]
+__all__ = ["DEEPEST", "SCALARS", "Filter", "Moves", "Placing", "Rows", "copied", "refuse_unknown", "too_deep", "whole"]
 
 Filter: TypeAlias = Mapping[str, Any] | Callable[[Document], bool]
 """A dict, as ``plait.vectorstores.filters`` says; or, for stores in memory, a function of a document."""
@@ -55,25 +56,42 @@ def _parts(value: object) -> Iterable[Any]:
     return cast("Iterable[Any]", value) if isinstance(value, list | tuple) else ()
 
 
+class Placing(NamedTuple):
+    """Where some documents are written: over ``start`` that are there, of which some are replaced, up to ``end``."""
+
+    places: list[int]
+    start: int
+    end: int
+
+
 class Moves(NamedTuple):
     """How what is left of some columns closes ranks: each at ``starts`` goes to the one of ``ends``, then ``left`` are left."""
 
+    gone: list[str]
     starts: list[int]
     ends: list[int]
     left: int
 
 
-def _moves(gone: set[int], count: int) -> Moves:
-    left = count - len(gone)
-    return Moves(
-        [place for place in range(left, count) if place not in gone], [place for place in gone if place < left], left
-    )
+def whole(*steps: Callable[[], object]) -> None:
+    """Make a change to its end, also when Ctrl-C comes meanwhile, which is raised then; to make it twice must do no harm."""
+    interrupted: KeyboardInterrupt | None = None
+    while True:
+        try:
+            for step in steps:
+                step()
+            break
+        except KeyboardInterrupt as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 class Rows:
     """The documents of a store by their place.
 
     What it is given it keeps as it is: whoever gives it copies it before anything is touched. What it gives out are copies.
+    A change is planned, and then made, here and in the vectors, in steps that may be made again.
     """
 
     def __init__(self) -> None:
@@ -85,32 +103,40 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def add(self, ids: Sequence[str], texts: Sequence[str], metadatas: Sequence[dict[str, Any]]) -> None:
-        """Put new documents at the end; the metadata is kept as it is."""
-        start = len(self.ids)
-        places = dict(zip(ids, range(start, start + len(ids)), strict=True))
-        self.ids += ids
-        self.texts += texts
-        self.metadatas += metadatas
-        self.places.update(places)
+    def placing(self, ids: Sequence[str]) -> Placing:
+        """Where documents of these ids, which differ, belong: in the place of the one that has it, or at the end."""
+        start = len(self)
+        ends = count(start)
+        places = [next(ends) if (place := self.places.get(id)) is None else place for id in ids]
+        return Placing(places, start, next(ends))
 
-    def replace(self, place: int, text: str, metadata: dict[str, Any]) -> None:
-        """Put another document at a place, under the same id."""
-        self.texts[place] = text
-        self.metadatas[place] = metadata
+    def write(
+        self, placing: Placing, ids: Sequence[str], texts: Sequence[str], metadatas: Sequence[dict[str, Any]]
+    ) -> None:
+        """Put documents in their places."""
+        for column, values in zip(self._columns(), (ids, texts, metadatas), strict=True):
+            column[placing.start :] = [None] * (placing.end - placing.start)
+            for place, value in zip(placing.places, values, strict=True):
+                column[place] = value
+        self.places.update(zip(ids, placing.places, strict=True))
 
-    def drop(self, ids: Iterable[str]) -> Moves:
-        """Forget these, if they are there; the last ones take their places, and where to is given."""
-        gone = {id: self.places[id] for id in ids if id in self.places}
-        moves = _moves(set(gone.values()), len(self))
+    def moves(self, ids: Iterable[str]) -> Moves:
+        """What has to move when these are forgotten, if they are there: the last ones take their places."""
+        places = {id: self.places[id] for id in ids if id in self.places}
+        gone, left = set(places.values()), len(self) - len(places)
+        starts = [place for place in range(left, len(self)) if place not in gone]
+        return Moves([*places], starts, [place for place in gone if place < left], left)
+
+    def close(self, moves: Moves) -> None:
+        """Forget documents."""
         for column in self._columns():
-            for start, end in zip(moves.starts, moves.ends, strict=True):
-                column[end] = column[start]
-            del column[moves.left :]
-        for id in gone:
-            del self.places[id]
+            if len(column) > moves.left:
+                for start, end in zip(moves.starts, moves.ends, strict=True):
+                    column[end] = column[start]
+                del column[moves.left :]
+        for id in moves.gone:
+            self.places.pop(id, None)
         self.places.update((self.ids[end], end) for end in moves.ends)
-        return moves
 
     def _columns(self) -> tuple[list[Any], list[Any], list[Any]]:
         return self.ids, self.texts, self.metadatas
