@@ -328,6 +328,17 @@ def cosine(a: list[float], b: list[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True)) / ((math.hypot(*a) or 1) * (math.hypot(*b) or 1))
 
 
+@pytest.mark.parametrize("numpy", [True, False])
+def test_diversity_of_what_cannot_be_compared(numpy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what is wrong; there may be nothing to choose from."""
+    if not numpy:
+        monkeypatch.setattr(similarity, "numpy", lambda: None)
+    with pytest.raises(StoreError, match="have 1 and 2 numbers"):
+        maximal_marginal_relevance([1.0], [[1.0, 0.0]])
+    assert maximal_marginal_relevance([1.0], []) == []
+    assert maximal_marginal_relevance([1.0], [[2.0]], k=9) == [0]
+
+
 def test_of_equal_vectors_the_first_is_chosen() -> None:
     """Whatever the hardware does with sums of many numbers."""
     vector = [math.sin(number) for number in range(333)]

@@ -99,8 +99,13 @@ def maximal_marginal_relevance(
 
 def _compared(vectors: list[Vector]) -> Callable[[int], list[float]]:
     """What gives the cosines of the vector at a place with each of them."""
+    lengths = sorted({len(vector) for vector in vectors})
+    if len(lengths) > 1:
+        raise StoreError(
+            f"the vectors and the query have {' and '.join(map(str, lengths))} numbers: all must have as many"
+        )
     np: Any = numpy()
-    if np is None or len(vectors) < 2:
+    if np is None:
         units_ = [unit(vector) for vector in vectors]
         return lambda place: [sum(map(_times, units_[place], other)) for other in units_]
     rows = units(np, np.asarray(vectors, dtype=np.float64))
