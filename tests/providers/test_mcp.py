@@ -17,6 +17,7 @@ import pytest
 from plait.errors import ConfigError, DeadlineError, ToolException, ToolInputError
 from plait.messages import ToolMessage
 from plait.providers.mcp import MCPTools
+from plait.runnables import RunnableLambda
 from plait.tools import BaseTool
 
 pytest.importorskip("mcp")
@@ -108,6 +109,17 @@ def test_a_server_that_cannot_be_talked_to_is_told() -> None:
         pass
     with pytest.raises(ConfigError, match="either a command to start or the url"):
         MCPTools()
+
+
+def test_connecting_ends_when_the_call_does() -> None:
+    """Not only when connect_timeout has passed; the program that was started has ended."""
+
+    def connect(_: int) -> None:
+        with MCPTools(sys.executable, ["-c", "import sys; sys.stdin.read()"], connect_timeout=1000):
+            pass
+
+    with pytest.raises(DeadlineError):
+        RunnableLambda(connect).invoke(1, {"timeout": 0.3})
 
 
 def a_free_port() -> int:

@@ -36,6 +36,12 @@ def draw(what: str) -> tuple[str, bytes]:
     return f"a picture of {what}", b"\x89PNG"
 
 
+@tool
+def paint(colour: str, **sizes: int) -> str:
+    """Paint, with any sizes."""
+    return f"{colour} {sizes}"
+
+
 def found(query: str) -> list[Any]:
     return []
 
@@ -45,6 +51,7 @@ TOOLS: dict[str, tuple[BaseTool, list[dict[str, Any]], dict[str, Any]]] = {
     "async only": (asked, [{"question": "why"}, {"question": "how"}], {"async_only": True}),
     "with what the program gives": (read_mail, [{"folder": "inbox"}], {"injected": {"user": "ada"}}),
     "with an artifact": (draw, [{"what": "a bear"}], {}),
+    "with any others": (paint, [{"colour": "red"}, {"colour": "red", "wide": 3}], {}),
     "one text": (Tool("shout", str.upper, "Shout a text."), [{"tool_input": "hey"}], {}),
     "a runnable": (
         as_tool(RunnableLambda(str.upper).with_types(input_type=str), name="upper", description="Write in capitals."),

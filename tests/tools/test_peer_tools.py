@@ -173,6 +173,7 @@ def test_generators() -> None:
 
 def test_values_that_are_no_json() -> None:
     """There a model is told their repr; here models, dataclasses and dates within them are JSON."""
+
     def when() -> dict[str, date]:
         """When."""
         return {"on": date(2026, 1, 2)}

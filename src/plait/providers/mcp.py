@@ -286,14 +286,18 @@ class _Line:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Client | None = None
         self._closing: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_ended = False
 
     def open(self) -> None:
         self._thread.start()
         stop = stopping.get()
-        with nullcontext() if stop is None else stop.calling(self._end):
-            self._opened.result()
-        if stop is not None:
-            stop.check()
+        try:
+            with nullcontext() if stop is None else stop.calling(self._end):
+                self._opened.result()
+        finally:
+            if stop is not None:
+                stop.check()
 
     def close(self) -> None:
         if self._thread.ident is not None:
@@ -301,11 +305,19 @@ class _Line:
             self._thread.join()
 
     def _end(self) -> None:
-        if self._loop is not None and self._closing is not None:
+        self._is_ended = True
+        if self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(self._closing.set)
+                self._loop.call_soon_threadsafe(self._close)
             except RuntimeError:  # the loop has ended
                 return
+
+    def _close(self) -> None:
+        """End the connection, or the attempt to make one; on the loop."""
+        if self._closing is not None:
+            self._closing.set()
+        if self._task is not None and not self._opened.done() and not self._task.cancelling():
+            self._task.cancel()
 
     def _work(self) -> None:
         try:
@@ -315,7 +327,10 @@ class _Line:
                 self._opened.set_exception(error if isinstance(error, Exception) else ToolException(repr(error)))
 
     async def _serve(self) -> None:
-        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
+        self._closing, self._task = asyncio.Event(), asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        if self._is_ended:  # before there was a loop
+            self._close()
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._seconds):

@@ -30,7 +30,7 @@ TOOL_LAWS: Final[Mapping[str, Law]] = {
     ),
     "wrong-name": Law("A call of another tool is refused.", "leave the reading of the input to BaseTool"),
     "wrong-arguments": Law(
-        "Arguments that are missing, or unknown, are refused with an error that names them.",
+        "Arguments that are missing, or unknown, are refused with an error that names them, unless the schema allows others.",
         "leave the check of the arguments to BaseTool, and give args_schema",
     ),
     "hidden": Law(
@@ -95,9 +95,15 @@ def _check_as_runnable(
     from plait.testing.modes import ASYNC_MODES, MODES
 
     rest = {law: why for law, why in skipped.items() if law in LAWS}
-    wrong = [({_UNKNOWN: 1}, ToolInputError)] if not tool.handle_validation_error else []
+    is_told = tool.handle_validation_error or _is_open(tool)
+    wrong = [] if is_told else [({_UNKNOWN: 1}, ToolInputError)]
     modes = ASYNC_MODES if async_only else tuple(MODES)
     check_runnable(tool, inputs, errors=wrong, equal=equal, skip=rest, modes=modes)
+
+
+def _is_open(tool: BaseTool) -> bool:
+    """Whether its schema says that it takes other arguments than those that it names."""
+    return tool.get_tool_json_schema().get("additionalProperties", False) is not False
 
 
 class _Listener:
@@ -136,7 +142,8 @@ class _Check:
         for arguments in self.calls:
             self._answers(arguments)
         self._refused("wrong-name", {**self._call(self.calls[0]), "name": f"{self.tool.name}_of_another"}, "another")
-        self._refused("wrong-arguments", self._call({**self.calls[0], _UNKNOWN: 1}), _UNKNOWN)
+        if not _is_open(self.tool):
+            self._refused("wrong-arguments", self._call({**self.calls[0], _UNKNOWN: 1}), _UNKNOWN)
         for name in self.tool.get_tool_json_schema().get("required", ()):
             left = {key: value for key, value in self.calls[0].items() if key != name}
             self._refused("wrong-arguments", self._call(left), name)

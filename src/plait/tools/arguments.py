@@ -30,6 +30,7 @@ __all__ = [
     "json_schema_of",
     "names_of",
     "needed_of_program",
+    "single_in",
     "spellings",
     "without_injected",
 ]
@@ -261,6 +262,13 @@ def _aliases(field: FieldInfo) -> list[str]:
             first = each.path[0] if isinstance(each, AliasPath) else each
             found += [first] if isinstance(first, str) else []
     return found
+
+
+def single_in(model: type[BaseModel]) -> str | None:
+    """The argument that models are told of, if it is the only one, or the only one that must be given."""
+    shown = {name: field.is_required() for name, field in _names(model).items() if not _is_injected(field)}
+    required = [name for name, needed in shown.items() if needed]
+    return next((names[0] for names in (required, [*shown]) if len(names) == 1), None)
 
 
 def needed_of_program(model: type[BaseModel]) -> set[str]:

@@ -31,6 +31,7 @@ from plait.tools.arguments import (
     json_schema_of,
     names_of,
     needed_of_program,
+    single_in,
     spellings,
     without_injected,
 )
@@ -160,6 +161,8 @@ class BaseTool(RunnableSerializable[Any, Any]):
 
     def _single(self) -> str | None:
         """The argument that a bare text is for: the only one, or the only one that must be given."""
+        if _is_model(self.args_schema):
+            return single_in(self.args_schema)
         schema = self.get_tool_json_schema()
         known, required = list(schema.get("properties", {})), list(schema.get("required", ()))
         return next((names[0] for names in (required, known) if len(names) == 1), None)

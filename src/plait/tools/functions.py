@@ -135,10 +135,11 @@ _ONE_TEXT = {
 
 def _refuse_other(given: Any) -> None:
     """What a tool cannot be made of."""
+    kind = type(given).__name__
     if isinstance(given, Runnable):
-        raise ChainError(f"a tool is made of a function; {type(given).__name__} becomes one by its as_tool(...)")
+        raise ChainError(f"a tool is made of a function; {kind} becomes one by its as_tool(...)")
     if given is not None and not callable(given):
-        raise ChainError(f"a tool is made of a function, got {type(given).__name__}")
+        raise ChainError(f"a tool is made of a function, got {kind}")
 
 
 @overload
