@@ -26,7 +26,7 @@ from plait.providers.langchain import (
     to_langchain,
 )
 from plait.retrievers import BaseRetriever
-from plait.runnables import RunnableLambda
+from plait.runnables import RunnableLambda, RunnablePassthrough
 from plait.testing import check_runnable
 
 pytestmark = pytest.mark.peer
@@ -388,3 +388,27 @@ def test_a_join_without_the_door_says_so(fakes: Any) -> None:
 
 def manager() -> Any:
     return pytest.importorskip("langchain_core.callbacks").CallbackManager(handlers=[])
+
+
+# ---------------------------------------------------------------------------------------------------- what it is asked
+
+
+def test_what_it_takes_is_known(lc: Any) -> None:
+    """The variables of a prompt, and the keys that a chain asks for, so that it can be a tool."""
+    prompt = lc.prompts.PromptTemplate.from_template("{q}")
+    chain = {"a": from_langchain(prompt), "b": from_langchain(lc.runnables.RunnableLambda(str))} | RunnablePassthrough()
+
+    assert from_langchain(prompt).input_schema.model_json_schema()["required"] == ["q"]
+    assert from_langchain(prompt | lc.runnables.RunnableLambda(str)).get_input_jsonschema()["required"] == ["q"]
+    assert [*from_langchain(prompt).as_tool(name="ask", description="Ask.").args] == ["q"]
+    assert "required" not in chain.get_input_jsonschema()
+
+
+def test_what_can_be_configured_is_known(lc: Any) -> None:
+    """And a call configures it."""
+    late = lc.runnables.ConfigurableField(id="template")
+    prompt = lc.prompts.PromptTemplate.from_template("a {q}").configurable_fields(template=late)
+    chain = RunnablePassthrough() | from_langchain(prompt)
+
+    assert [spec.id for spec in chain.config_specs] == ["template"]
+    assert chain.invoke({"q": 1}, {"configurable": {"template": "b {q}"}}).to_string() == "b 1"

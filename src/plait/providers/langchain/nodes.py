@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, ClassVar, Final, cast
 
+from pydantic import BaseModel
+
 from plait.concurrency import aclose_all, acollect, close_all
 from plait.merging import snapshot
 from plait.providers.langchain.configs import acalling, calling, natively, restored
 from plait.providers.langchain.peer import class_of, peer
 from plait.providers.langchain.values import addable, inward, outward
-from plait.runnables import RunnableConfig
+from plait.runnables import ConfigurableFieldSpec, RunnableConfig
 from plait.runnables.serializable import RunnableSerializable
 from plait.runnables.stages import achained, ainside, chained, inside
 from plait.runs import Scope, current
@@ -74,6 +76,14 @@ class LangChainRunnable(Natively, RunnableSerializable[Any, Any]):
     @property
     def OutputType(self) -> Any:
         return _type_of(self.runnable, "OutputType")
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """What it says itself, if it takes an object: the variables of a prompt, the keys that a chain asks for."""
+        return _object_of(self.runnable) or super().get_input_schema(config)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return [ConfigurableFieldSpec(**spec._asdict()) for spec in self.runnable.config_specs]
 
     @property
     def _gathers(self) -> bool:
@@ -179,6 +189,15 @@ def _type_of(runnable: Any, name: str) -> Any:
     except Exception:  # it does not know
         return Any
     return known if known in (str, int, float, bool, bytes) else Any
+
+
+def _object_of(runnable: Any) -> type[BaseModel] | None:
+    """The schema of its input, if that is an object with properties."""
+    try:
+        known: Any = runnable.get_input_schema()
+        return known if issubclass(known, BaseModel) and known.model_json_schema().get("properties") else None
+    except Exception:  # it does not know, or what it knows is no JSON
+        return None
 
 
 def _reads_chunks(runnable: Any) -> bool:
