@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +101,65 @@ def test_a_server_in_a_node(run: Any, tools: dict[str, BaseTool]) -> None:
     asked: Any = [{"name": name, "args": {}, "id": name} for name in tools]
     answers = run(ToolNode([*tools.values()]), AIMessage("", tool_calls=asked))
     assert [each.status for each in answers] == ["success", "success", "error", "success"]
+
+
+# ------------------------------------------------------------------------------------------------------------- over HTTP
+
+
+class Liar(BaseHTTPRequestHandler):
+    """The tool "packed" answers with what grows as it is unpacked, "endless" with what does not end."""
+
+    def log_message(self, *_: Any) -> None: ...
+
+    def do_GET(self) -> None:
+        self.send_error(405)
+
+    def do_DELETE(self) -> None:
+        self.send_error(405)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method, params = asked["method"], asked.get("params") or {}
+        info = {
+            "protocolVersion": params.get("protocolVersion"),
+            "capabilities": {},
+            "serverInfo": {"name": "l", "version": "1"},
+        }
+        tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("packed", "endless", "fine")]
+        done = {"content": [{"type": "text", "text": "done"}]}
+        answers: Any = {"initialize": info, "tools/list": {"tools": tools}, "tools/call": done}
+        body = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": answers.get(method)}).encode()
+        self.send_response(200 if method in answers else 202 if "id" not in asked else 404)
+        self.send_header("content-type", "application/json")
+        name = params.get("name")
+        if name == "packed":
+            body = gzip.compress(b" " * 50_000_000)
+            self.send_header("content-encoding", "gzip")
+        self.end_headers()
+        try:
+            self.wfile.write(body if method in answers else b"")
+            while name == "endless":
+                self.wfile.write(b" " * 1_000_000)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/mcp"
+        server.shutdown()
+        thread.join()
+
+
+def test_answers_over_http_are_bounded(address: str) -> None:
+    """Compressed ones are not unpacked, and the connection goes on."""
+    with MCPTools(url=address) as server:
+        packed, endless, fine = server.tools
+        with pytest.raises(ToolException, match="the answer is compressed"):
+            packed.invoke({})
+        with pytest.raises(ToolException, match="the answer is longer than 8000000 bytes"):
+            endless.invoke({})
+        assert fine.invoke({}) == "done"

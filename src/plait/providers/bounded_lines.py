@@ -28,7 +28,7 @@ def _found(name: str) -> codecs.CodecInfo | None:
     length = name.removeprefix(_NAME)
     if length == name or not length.isdecimal():
         return None
-    decoder = type("Decoder", (_Decoder,), {"most": int(length)})
+    decoder: Any = type("Decoder", (_Decoder,), {"most": int(length)})
     return codecs.CodecInfo(codecs.utf_8_encode, codecs.utf_8_decode, incrementaldecoder=decoder, name=name)
 
 

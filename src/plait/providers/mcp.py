@@ -25,6 +25,7 @@ from pydantic_core import to_json
 from plait.concurrency import in_thread
 from plait.errors import ConfigError, MissingExtraError, ToolException, ToolInputError
 from plait.json_schema import fault, malformed
+from plait.providers.bounded_answers import bounded_transport
 from plait.providers.bounded_lines import bounded_lines
 from plait.redaction import masked
 from plait.stopping import stopping
@@ -43,7 +44,7 @@ _LONGEST_ERROR: Final = 2_000  # characters
 _LARGEST_SCHEMA: Final = 100_000  # values
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 64  # characters; what vendors of models allow
-_LONGEST_LINE: Final = 8_000_000  # characters of one message over stdio, for tools that are listed
+_LONGEST_LINE: Final = 8_000_000  # characters of one message, for tools that are listed
 
 OnProgress: TypeAlias = Callable[[str, float, float | None, str | None], object]
 """Called with the name of a tool, how much is done, how much there is, and a message."""
@@ -87,7 +88,7 @@ class MCPTools:
             raise ConfigError("MCPTools needs either a command to start or the url of a server")
         line = max(_LONGEST_LINE, 8 * max_chars)  # a character may be written as six, and a result twice
         stdio = (command or "", args, env, cwd, line)
-        self._connect = _by_http(cast(str, url), headers) if command is None else _by_stdio(*stdio)
+        self._connect = _by_http(cast(str, url), headers, line) if command is None else _by_stdio(*stdio)
         self._where = f"the MCP server {masked(command or cast(str, url))!r}"
         self._names = None if names is None else frozenset(names)
         self._prefix = prefix
@@ -252,15 +253,20 @@ def _by_stdio(
 
 
 def _by_http(
-    url: str, headers: Mapping[str, str] | None
+    url: str, headers: Mapping[str, str] | None, most: int
 ) -> Callable[[AsyncExitStack], Coroutine[Any, Any, AbstractAsyncContextManager[Any]]]:
     async def connect(stack: AsyncExitStack) -> AbstractAsyncContextManager[Any]:
         _sdk()
         import httpx2
         from mcp.client.streamable_http import streamable_http_client
 
-        client = await stack.enter_async_context(httpx2.AsyncClient(headers=dict(headers or {}), timeout=None))
-        return streamable_http_client(url, http_client=client)
+        settings: dict[str, Any] = {
+            "headers": {**(headers or {}), "accept-encoding": "identity"},
+            "timeout": None,
+            "transport": bounded_transport(most),
+        }
+        client = await stack.enter_async_context(httpx2.AsyncClient(**settings))
+        return streamable_http_client(url, http_client=client, max_sse_event_size=most)
 
     return connect
 
