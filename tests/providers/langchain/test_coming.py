@@ -401,7 +401,7 @@ def test_what_it_takes_is_known(lc: Any) -> None:
     assert from_langchain(prompt).input_schema.model_json_schema()["required"] == ["q"]
     assert from_langchain(prompt | lc.runnables.RunnableLambda(str)).get_input_jsonschema()["required"] == ["q"]
     assert [*from_langchain(prompt).as_tool(name="ask", description="Ask.").args] == ["q"]
-    assert "required" not in chain.get_input_jsonschema()
+    assert chain.get_input_jsonschema()["required"] == ["q"]
 
 
 def test_what_can_be_configured_is_known(lc: Any) -> None:
