@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 
 from plait import (
+    AIMessage,
     BaseRetriever,
     BM25Retriever,
     ChatOpenAI,
     ContextualCompressionRetriever,
     DeterministicFakeEmbedding,
     Document,
+    EmbeddingsFilter,
+    EnsembleRetriever,
     FakeListChatModel,
     InMemoryVectorStore,
     LLMChainExtractor,
     LLMChainFilter,
+    MarkdownHeaderTextSplitter,
     MultiQueryRetriever,
     MultiVectorRetriever,
     OutputParserException,
@@ -26,7 +30,7 @@ from plait import (
     RunnableLambda,
     StoreError,
 )
-from plait.errors import ConfigError
+from plait.errors import ConfigError, ModelError
 from plait.stores import InMemoryByteStore, InMemoryStore
 from plait.testing import EchoChatModel
 
@@ -179,3 +183,79 @@ def test_settings_that_belong_elsewhere(name: str, hint: str) -> None:
         FakeListChatModel(responses=["a"], **{name: []})
     with pytest.raises(TypeError, match=r"ChatOpenAI has no setting 'tags': bind it.*config of a call. What only"):
         ChatOpenAI(model="gpt-4o", tags=["a"])
+
+
+# ------------------------------------------------------------------------------------------------------- wrong answers
+
+
+def said(value: Any) -> Any:
+    """A step that gives this, whatever it is given."""
+    return RunnableLambda(lambda _: value, name="wrong")
+
+
+@pytest.mark.parametrize(
+    "retriever",
+    [
+        EnsembleRetriever(retrievers=[said("text")]),
+        ContextualCompressionRetriever(base_retriever=said("text"), base_compressor=LLMChainFilter(llm_chain=said(1))),
+        MultiQueryRetriever(retriever=said("text"), llm_chain=said("other")),
+    ],
+)
+def test_what_a_retriever_inside_gives_must_be_documents(run: Any, retriever: Any) -> None:
+    """The error names the one that gave something else."""
+    with pytest.raises(StoreError, match="wrong must give a list of documents, but gave str"):
+        run(retriever, "x")
+
+
+@pytest.mark.parametrize("given", [AIMessage("a"), {"lines": ["a"]}, None, [1]])
+def test_questions_must_be_texts(given: Any) -> None:
+    """A message, a dict or nothing is not searched for by what Python writes of it."""
+    with pytest.raises(StoreError, match=f"must give a text, or a list of texts, but gave {type(given).__name__}"):
+        MultiQueryRetriever(retriever=Everything(), llm_chain=said(given)).invoke("x")
+
+
+@pytest.mark.parametrize("vectors", [[[1.0]], [[float("nan")] * 64] * 2, [[1.0]] * 2])
+def test_vectors_of_a_filter_must_be_vectors(vectors: Any) -> None:
+    """One for each document, of numbers, as long as the question's."""
+
+    class Wrong(DeterministicFakeEmbedding):
+        def embed_documents(self, texts: Any) -> Any:
+            return vectors
+
+    with pytest.raises(ModelError, match="Wrong"):
+        EmbeddingsFilter(embeddings=Wrong(size=64)).invoke({"documents": DOCUMENTS, "query": "x"})
+
+
+def test_what_is_given_to_be_kept_must_be_what_it_is_called() -> None:
+    """Letters are no texts and no words, texts no documents, and what is no number no weight."""
+    whole = RecursiveCharacterTextSplitter()
+    parents = ParentDocumentRetriever(
+        vectorstore=InMemoryVectorStore(EMBEDDING), docstore=InMemoryStore(), child_splitter=whole
+    )
+
+    with pytest.raises(TypeError, match="got one text; write"):
+        BM25Retriever.from_texts("abc")
+    with pytest.raises(TypeError, match="preprocess_func must give a list of words, but gave str"):
+        BM25Retriever.from_texts(TEXTS, preprocess_func=str.lower)
+    with pytest.raises(TypeError, match="ParentDocumentRetriever takes a list of documents, but got a list with str"):
+        parents.add_documents(["text"])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="finite numbers of at least 0"):
+        EnsembleRetriever(retrievers=[said([])], weights=[float("nan")])
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            lambda: RecursiveCharacterTextSplitter().split_text(5),
+            "RecursiveCharacterTextSplitter cuts a text, but got int",
+        ),  # type: ignore[arg-type]
+        (lambda: RecursiveCharacterTextSplitter().create_documents([5]), "cuts a text, but got int"),  # type: ignore[list-item]
+        (lambda: RecursiveCharacterTextSplitter().split_documents(["a"]), "takes a list of documents"),  # type: ignore[list-item]
+        (lambda: MarkdownHeaderTextSplitter([("#", "a")]).split_text(None), "cuts a text, but got NoneType"),  # type: ignore[arg-type]
+    ],
+)
+def test_splitters_say_what_they_take(call: Any, says: str) -> None:
+    """And what came."""
+    with pytest.raises(TypeError, match=says):
+        call()

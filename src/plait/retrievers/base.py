@@ -15,7 +15,7 @@ from plait.errors import StoreError
 from plait.runnables.serializable import RunnableSerializable
 from plait.runs import Scope, current
 
-__all__ = ["BaseRetriever"]
+__all__ = ["BaseRetriever", "documents_found"]
 
 
 class BaseRetriever(RunnableSerializable[str, list[Document]]):
@@ -90,12 +90,16 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         raise TypeError(f"{self.get_name()} takes a text to search for, but got {came}{hint}")
 
     def _documents(self, found: object) -> list[Document]:
-        if isinstance(found, Iterable) and not isinstance(found, str | Mapping):
-            documents = list(cast("Iterable[Any]", found))
-            strange = [type(each).__name__ for each in documents if not isinstance(each, Document)]
-            if not strange:
-                return documents
-            came = f"a list with {strange[0]}"
-        else:
-            came = type(cast("object", found)).__name__
-        raise StoreError(f"{self.get_name()} must give a list of documents, but gave {came}")
+        return documents_found(found, self.get_name())
+
+
+def documents_found(found: object, name: str) -> list[Document]:
+    """What the retriever of that name found; raises StoreError unless it is documents."""
+    came = type(found).__name__
+    if isinstance(found, Iterable) and not isinstance(found, str | Mapping | Document):
+        documents = list(cast("Iterable[Any]", found))
+        strange = [type(each).__name__ for each in documents if not isinstance(each, Document)]
+        if not strange:
+            return documents
+        came = f"a list with {strange[0]}"
+    raise StoreError(f"{name} must give a list of documents, but gave {came}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Final, Self, cast
 
 from pydantic import ConfigDict, Field
@@ -9,10 +10,10 @@ from pydantic.json_schema import SkipJsonSchema
 
 from plait.concurrency import DEFAULT_CONCURRENCY, agather, gather
 from plait.documents import BaseDocumentCompressor, Document
-from plait.errors import ChainError, ConfigError
+from plait.errors import ChainError, ConfigError, StoreError
 from plait.output_parsers import StrOutputParser
 from plait.prompts import BasePromptTemplate, PromptTemplate
-from plait.retrievers.base import BaseRetriever
+from plait.retrievers.base import BaseRetriever, documents_found
 from plait.retrievers.fusion import fused, key_by, unique
 from plait.runnables import Runnable
 from plait.runs import current
@@ -49,16 +50,18 @@ class EnsembleRetriever(BaseRetriever):
             raise ChainError("an ensemble needs at least one retriever")
         if self.weights and len(self.weights) != len(self.retrievers):
             raise ConfigError(f"there are {len(self.retrievers)} retrievers, but {len(self.weights)} weights")
+        if any(not 0 <= weight < inf for weight in self.weights):
+            raise ConfigError(f"weights must be finite numbers of at least 0, got {self.weights!r:.80}")
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
         def one(_: int, retriever: Retriever) -> list[Document]:
-            return retriever.invoke(query)
+            return documents_found(retriever.invoke(query), retriever.get_name())
 
         return self._fused(gather(one, self.retrievers, len(self.retrievers), _permits()))
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
         async def one(_: int, retriever: Retriever) -> list[Document]:
-            return await retriever.ainvoke(query)
+            return documents_found(await retriever.ainvoke(query), retriever.get_name())
 
         return self._fused(await agather(one, self.retrievers, len(self.retrievers), _permits()))
 
@@ -76,11 +79,11 @@ class ContextualCompressionRetriever(BaseRetriever):
     base_retriever: Runnable[Any, Any]
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
-        documents = self.base_retriever.invoke(query)
+        documents = documents_found(self.base_retriever.invoke(query), self.base_retriever.get_name())
         return self.base_compressor.invoke({"documents": documents, "query": query}) if documents else []
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
-        documents = await self.base_retriever.ainvoke(query)
+        documents = documents_found(await self.base_retriever.ainvoke(query), self.base_retriever.get_name())
         return await self.base_compressor.ainvoke({"documents": documents, "query": query}) if documents else []
 
 
@@ -130,7 +133,7 @@ class MultiQueryRetriever(BaseRetriever):
         said = self.llm_chain.invoke({"question": query, "count": self.count})
 
         def one(_: int, question: str) -> list[Document]:
-            return cast("list[Document]", self.retriever.invoke(question))
+            return documents_found(self.retriever.invoke(question), self.retriever.get_name())
 
         return self._together(gather(one, self._questions(query, said), DEFAULT_CONCURRENCY, _permits()))
 
@@ -138,15 +141,23 @@ class MultiQueryRetriever(BaseRetriever):
         said = await self.llm_chain.ainvoke({"question": query, "count": self.count})
 
         async def one(_: int, question: str) -> list[Document]:
-            return cast("list[Document]", await self.retriever.ainvoke(question))
+            return documents_found(await self.retriever.ainvoke(question), self.retriever.get_name())
 
         return self._together(await agather(one, self._questions(query, said), DEFAULT_CONCURRENCY, _permits()))
 
     def _questions(self, query: str, said: Any) -> list[str]:
-        lines = cast("list[Any]", said if isinstance(said, list) else str(said).splitlines())
         most = self.count if "count" in self.model_fields_set else _MOST
-        asked = [text for line in lines if (text := str(line).strip())][:most]
+        asked = [text for line in self._lines(said) if (text := line.strip())][:most]
         return list(dict.fromkeys([query, *asked] if self.include_original or not asked else asked))
+
+    def _lines(self, said: Any) -> list[str]:
+        lines = said.splitlines() if isinstance(said, str) else said
+        if isinstance(lines, list) and all(isinstance(line, str) for line in cast("list[Any]", lines)):
+            return cast("list[str]", lines)
+        raise StoreError(
+            f"the llm_chain of {self.get_name()} must give a text, or a list of texts, but gave {type(said).__name__}; end it "
+            "with a parser, such as StrOutputParser()"
+        )
 
     def _together(self, found: list[list[Document]]) -> list[Document]:
         return unique((document for documents in found for document in documents), key_by(self.id_key))

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from plait.documents import BaseDocumentCompressor, Document
 from plait.embeddings import Embeddings
+from plait.embeddings.vectors import checked
 from plait.errors import ConfigError
 
 __all__ = ["EmbeddingsFilter"]
@@ -49,7 +50,10 @@ class EmbeddingsFilter(BaseDocumentCompressor):
     def _selected(
         self, documents: Sequence[Document], vectors: list[list[float]], query: list[float]
     ) -> list[Document]:
-        vectors, query = [_unit(vector) for vector in vectors], _unit(query)
+        model = type(self.embeddings).__name__
+        [asked] = checked([query], 1, model)
+        query = _unit(asked)
+        vectors = [_unit(vector) for vector in checked(vectors, len(documents), model, len(query))]
         nearness = [_product(vector, query) for vector in vectors]
         chosen: list[int] = []
         for place in sorted(range(len(documents)), key=lambda place: -nearness[place]):

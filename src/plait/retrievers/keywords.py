@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
@@ -43,12 +43,18 @@ class BM25Retriever(BaseRetriever):
     def model_post_init(self, context: Any, /) -> None:
         """Count the words."""
         super().model_post_init(context)
-        rows = [self.preprocess_func(document.page_content) for document in self.docs]
+        rows = [self._words(document.page_content) for document in self.docs]
         ids = self._vocabulary
         tokens = [[ids.setdefault(word, len(ids)) for word in words] for words in rows]
         if ids:
             self._index = _bm25s().BM25(k1=self.k1, b=self.b)
             self._index.index((tokens, ids), show_progress=False, create_empty_token=False)
+
+    def _words(self, text: str) -> list[str]:
+        words: Any = self.preprocess_func(text)
+        if isinstance(words, str) or not isinstance(words, Iterable):
+            raise TypeError(f"preprocess_func must give a list of words, but gave {type(words).__name__}")
+        return list(cast("Iterable[str]", words))
 
     @classmethod
     def from_texts(
@@ -59,6 +65,8 @@ class BM25Retriever(BaseRetriever):
         **settings: Any,
     ) -> Self:
         """A retriever of these texts."""
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts, got one text; write [text]")
         known = list(texts)
         about: list[Any] = [{} for _ in known] if metadatas is None else list(metadatas)
         names: list[Any] = [None for _ in known] if ids is None else list(ids)
@@ -73,7 +81,7 @@ class BM25Retriever(BaseRetriever):
         return cls(docs=list(documents), **settings)
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
-        asked = [self._vocabulary[word] for word in self.preprocess_func(query) if word in self._vocabulary]
+        asked = [self._vocabulary[word] for word in self._words(query) if word in self._vocabulary]
         if not asked or self._index is None:
             return []
         scores = self._index.get_scores_from_ids(asked)

@@ -9,6 +9,7 @@ from uuid import uuid4
 from pydantic import ConfigDict, Field
 
 from plait.documents import Document
+from plait.documents.transformers import documents_of
 from plait.errors import ConfigError
 from plait.retrievers.base import BaseRetriever
 from plait.stores import BaseStore, create_kv_docstore
@@ -90,7 +91,7 @@ class ParentDocumentRetriever(MultiVectorRetriever):
         With ``add_to_docstore=False`` the large ones are in the store already, under these ``ids``. ``kwargs`` go to the
         vector store.
         """
-        parents, children = self._split(list(documents), ids, add_to_docstore)
+        parents, children = self._split(documents_of(documents, self.get_name()), ids, add_to_docstore)
         if add_to_docstore:
             self.docstore.mset(parents)
         self.vectorstore.add_documents(children, **kwargs)
@@ -108,7 +109,7 @@ class ParentDocumentRetriever(MultiVectorRetriever):
         With ``add_to_docstore=False`` the large ones are in the store already, under these ``ids``. ``kwargs`` go to the
         vector store.
         """
-        parents, children = self._split(list(documents), ids, add_to_docstore)
+        parents, children = self._split(documents_of(documents, self.get_name()), ids, add_to_docstore)
         if add_to_docstore:
             await self.docstore.amset(parents)
         await self.vectorstore.aadd_documents(children, **kwargs)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ConfigDict
 
 from plait.documents import BaseDocumentTransformer, Document
+from plait.documents.transformers import documents_of
 from plait.errors import ConfigError
 from plait.text_splitters.spans import Keep
 
-__all__ = ["TextSplitter"]
+__all__ = ["TextSplitter", "check_text"]
 
 
 class TextSplitter(BaseDocumentTransformer):
@@ -95,18 +96,26 @@ class TextSplitter(BaseDocumentTransformer):
 
     def split_documents(self, documents: Iterable[Document]) -> list[Document]:
         """The chunks of several documents, in their order."""
-        return [chunk for each in documents for chunk in self._chunks(each.page_content, each.metadata)]
+        given = documents_of(documents, self.get_name())
+        return [chunk for each in given for chunk in self._chunks(each.page_content, each.metadata)]
 
     def transform_documents(self, documents: Sequence[Document], **kwargs: Any) -> list[Document]:
         """The chunks of several documents, in their order."""
         return self.split_documents(documents)
 
     def _chunks(self, text: str, metadata: Mapping[str, Any]) -> Iterator[Document]:
+        check_text(text, self.get_name())
         for start, chunk in self._cut(text):
             about = deepcopy(dict(metadata))
             if self.add_start_index:
                 about["start_index"] = start
             yield Document(page_content=chunk, metadata=about)
+
+
+def check_text(text: object, name: str) -> None:
+    """Raise TypeError for what is no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name} cuts a text, but got {type(text).__name__}")
 
 
 def _count_tokens(tokenizer: Any, text: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydantic import Field
 
 from plait.errors import ConfigError
-from plait.text_splitters.base import TextSplitter
+from plait.text_splitters.base import TextSplitter, check_text
 from plait.text_splitters.languages import Language, separators_of
 from plait.text_splitters.spans import Keep, Rules, split, stripped
 from plait.text_splitters.tokens import TokenTextSplitter
@@ -54,6 +54,7 @@ class _SeparatorSplitter(TextSplitter):
 
     def split_text(self, text: str) -> list[str]:
         """The chunks of a text, in their order."""
+        check_text(text, self.get_name())
         return [chunk for _, chunk in self._cut(text)]
 
     def _cut(self, text: str) -> Iterator[tuple[int, str]]:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from plait.documents import BaseDocumentTransformer, Document
 from plait.errors import ConfigError
+from plait.text_splitters.base import check_text
 
 __all__ = ["MarkdownHeaderTextSplitter"]
 
@@ -41,6 +42,7 @@ class MarkdownHeaderTextSplitter(BaseDocumentTransformer):
 
     def split_text(self, text: str) -> list[Document]:
         """The sections of a text, in their order; those without text are left out."""
+        check_text(text, self.get_name())
         sections = (
             Document("\n".join(lines).strip(), metadata=about) for about, lines in self._sections(text.split("\n"))
         )

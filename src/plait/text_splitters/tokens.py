@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from pydantic import PrivateAttr
 
 from plait.errors import ConfigError, MissingExtraError
-from plait.text_splitters.base import TextSplitter
+from plait.text_splitters.base import TextSplitter, check_text
 
 __all__ = ["TokenTextSplitter"]
 
@@ -89,6 +89,7 @@ class TokenTextSplitter(TextSplitter):
 
     def split_text(self, text: str) -> list[str]:
         """The chunks of a text, in their order."""
+        check_text(text, self.get_name())
         return [chunk for _, chunk in self._cut(text)]
 
     def _cut(self, text: str) -> Iterator[tuple[int, str]]:
