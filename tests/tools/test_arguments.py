@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AliasChoices, BaseModel, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 from typing_extensions import TypedDict, Unpack
 
 from plait.errors import ChainError, ConfigError, ToolException, ToolInputError
@@ -290,6 +290,37 @@ def test_no_spelling_lets_a_model_give_what_is_injected(run: Any, name: str) -> 
         run(order.bind(injected={"u": "ann"}), called("order", item="tea", **{name: "root"}))
 
 
+def test_what_the_program_injects_wrongly_is_not_told_to_the_model(run: Any) -> None:
+    """It is the program's error; the model could neither mend it nor may see it."""
+
+    @tool(handle_validation_error=True)
+    def orders(since: str, user: Annotated[str, InjectedToolArg]) -> str:
+        """List."""
+        return f"{since} {user}"
+
+    with pytest.raises(ConfigError, match="'user' should be a valid string"):
+        run(orders.bind(injected={"user": 5}), called("orders", since="May"))
+
+
+class Pair(BaseModel):
+    a: int
+    user: Annotated[str, InjectedToolArg]
+
+    @model_validator(mode="after")
+    def small(self) -> Pair:
+        if self.a > 1:
+            raise ValueError("too large")
+        return self
+
+
+def test_a_fault_of_all_arguments_shows_none_that_is_injected(run: Any) -> None:
+    """Only what is said of them."""
+    pair = tool(args_schema=Pair, description="P.")(lambda a, user: user)
+    with pytest.raises(ToolInputError, match="too large") as caught:
+        run(pair.bind(injected={"user": "zoe"}), called("<lambda>", a=2))
+    assert "zoe" not in str(caught.value)
+
+
 def test_a_mark_in_a_union_counts(run: Any) -> None:
     """``Annotated[...] | None`` is hidden as ``Annotated[... | None]`` is."""
 
@@ -304,6 +335,16 @@ def test_a_mark_in_a_union_counts(run: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------- tools
+
+
+def test_secrets_in_a_failure_are_masked(run: Any) -> None:
+    """As ToolNode masks them."""
+
+    def ask() -> str:
+        raise ToolException("the key sk-proj-abcdefghijklmnopqrstuvwxyz0123456789 is refused")
+
+    made = StructuredTool.from_function(ask, description="A.", handle_tool_error=True)
+    assert run(made, called("ask")).content == "the key *** is refused"
 
 
 @pytest.mark.parametrize("made", [deploy, tool("paint")(Paint()), tool(partial(deploy.func or str, times=2))])

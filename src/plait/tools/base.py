@@ -240,7 +240,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
 
     def _arguments(self, call: _Call, config: Scope | None) -> dict[str, Any]:
         given = self._with_injected(call, self._named(call.given))
-        values = self._validated(given) if _is_model(self.args_schema) else self._checked(given)
+        values = self._validated(given, call.by_model) if _is_model(self.args_schema) else self._checked(given)
         wanted = self._config_parameter()
         inherited = {"callbacks": None} if takes(self._called(), "callbacks") else {}
         return {**inherited, **values, **({} if wanted is None else {wanted: hand_out(config)})}
@@ -280,16 +280,27 @@ class BaseTool(RunnableSerializable[Any, Any]):
             )
         return whole
 
-    def _validated(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _validated(self, given: Mapping[str, Any], by_model: bool) -> dict[str, Any]:
         strange = self._strange(given, names_of(self.args_schema))
         try:
             values = self.args_schema.model_validate(given)
         except ValidationError as error:
-            faults = [_fault(each, self.args) for each in error.errors(include_url=False)[:_FAULTS_SHOWN]]
+            found = error.errors(include_url=False)[:_FAULTS_SHOWN]
+            if by_model:
+                found = self._of_model(found)
+            faults = [_fault(each, self.args) for each in found]
             raise self._refused([*faults, *strange]) from None  # the error of pydantic shows what came in full
         if strange:
             raise self._refused(strange)
         return given_to(self.args_schema, values)
+
+    def _of_model(self, found: list[Any]) -> list[Any]:
+        """What is wrong with what a model gave; raises ConfigError if it is what the program gave beside it."""
+        hidden = spellings(self.args_schema)
+        wrong = [_fault(each, {}) for each in found if each["loc"] and each["loc"][0] in hidden]
+        if wrong:
+            raise ConfigError(f"the tool {self.name!r} was given what it cannot take as injected: {'; '.join(wrong)}")
+        return [each if each["loc"] or not hidden else {**each, "input": None} for each in found]
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
         schema: dict[str, Any] = self.args_schema
@@ -336,7 +347,7 @@ class BaseTool(RunnableSerializable[Any, Any]):
         handler = self.handle_validation_error if isinstance(error, ToolInputError) else self.handle_tool_error
         if handler is None or handler is False:
             raise error
-        content = str(error) if handler is True else handler(error) if callable(handler) else handler
+        content = masked(str(error)) if handler is True else handler(error) if callable(handler) else handler
         return self._message(call, content, None, "error") if call.by_model else content
 
     def _message(
@@ -381,7 +392,10 @@ def _fault(fault: Any, known: Mapping[str, Any]) -> str:
         return _unknown(where, known)
     said = masked(str(fault["msg"]))[:_FAULT_SHOWN]
     wrong = said.replace("Input should", " should", 1) if said.startswith("Input should ") else f": {said}"
-    return f"{where!r}{wrong}, got {glimpse({where: fault['input']}, 120)}"
+    came = (
+        glimpse({where: fault["input"]}, 120) if fault["loc"] or fault["input"] is not None else "what may not be shown"
+    )
+    return f"{where!r}{wrong}, got {came}"
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
