@@ -118,7 +118,10 @@ class DictSnapshot(_Snapshot, dict[Any, Any]):
     growth: Growth
 
     def __copy__(self) -> DictSnapshot:
-        return DictSnapshot(self)
+        made = DictSnapshot(self)
+        if hasattr(self, "growth"):
+            made.growth = self.growth
+        return made
 
 
 class ListSnapshot(_Snapshot, list[Any]):

@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait import JsonOutputParser, JsonOutputToolsParser, Runnable, RunnableGenerator, RunnableParallel
+from plait import (
+    JsonOutputParser,
+    JsonOutputToolsParser,
+    Runnable,
+    RunnableGenerator,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 from plait.merging import Growth, merge_all, snapshot
 from plait.messages import AIMessageChunk
 from plait.watching.values import Copies
@@ -92,7 +99,11 @@ def of_branches(text: str) -> Runnable[Any, Any]:
     return pieces_of(*cut(text)) | RunnableParallel(a=JsonOutputParser(), b=JsonOutputParser().pick("items"))
 
 
-@pytest.mark.parametrize("make", [of_json, of_calls, of_branches])
+def of_assign(text: str) -> Runnable[Any, Any]:
+    return of_json(text) | RunnablePassthrough.assign(more=len)
+
+
+@pytest.mark.parametrize("make", [of_json, of_calls, of_branches, of_assign])
 @pytest.mark.parametrize("consume", [events, patches, added])
 def test_watching_is_linear(consume: Callable[[Any], Any], make: Callable[[str], Any]) -> None:
     """Four times the value takes about four times the steps to watch, though each chunk is the whole so far."""
