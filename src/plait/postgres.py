@@ -74,7 +74,7 @@ class Database:
         self._limits = {"limit": f"{timeout * 1000:.0f}ms"}
         self._raises = raises
         self._making = making
-        self._advice = {**(advice or {}), **_ADVICE}
+        self._advice = [*(advice or {}).items(), *_ADVICE.items()]  # the first that fits
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_connection": _without_secrets(self._connection)}
@@ -181,7 +181,7 @@ class Database:
     def _reason(self, error: Any) -> str:
         """What went wrong and what to do, without the values of a statement or of the connection string."""
         state, said = error.sqlstate, " ".join(str(error).split())[:300]
-        for prefix, advice in self._advice.items():
+        for prefix, advice in self._advice:
             if state is not None and state.startswith(prefix):
                 return f"{advice} (SQLSTATE {state})"
         if state is not None:

@@ -358,6 +358,26 @@ def test_table_that_others_hold(pgvector: Make, vector_server: str) -> None:
 
 
 @pytest.mark.slow
+def test_user_who_may_not(pgvector: Make, vector_server: str) -> None:
+    """A user without rights is told which, and one who may only read searches."""
+    store = pgvector(MODEL, table="denied")
+    store.add_texts(["red"])
+    with psycopg.connect(vector_server) as connection:
+        connection.execute("CREATE ROLE reader LOGIN; GRANT SELECT ON denied, denied_collections TO reader")
+
+    reader = pgvector(
+        MODEL,
+        table="denied",
+        collection_name=store.collection_name,
+        connection=vector_server.replace("postgres:@", "reader@"),
+    )
+    assert len(reader.similarity_search("red")) == 1
+    for call in (lambda: reader.add_texts(["blue"]), lambda: reader.delete()):
+        with pytest.raises(StoreError, match="may not use the tables"):
+            call()
+
+
+@pytest.mark.slow
 def test_tables_of_another_version(pgvector: Make, vector_server: str) -> None:
     """What this version does not know is not touched."""
     store = pgvector(MODEL, table="newer")

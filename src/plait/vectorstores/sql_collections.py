@@ -37,6 +37,7 @@ ADVICE: Final = {
     "0A000": _NO_EXTENSION,
     "58P01": _NO_EXTENSION,
     "42704": _NO_EXTENSION,
+    "42501": "this user may not use the tables, or not make them or the extension `vector`; grant that, or make them as another",
     "54000": "a vector or a text is more than the server can hold; vectors may have 16,000 numbers",
 }
 
