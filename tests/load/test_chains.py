@@ -99,6 +99,31 @@ def test_most_samples_come_back() -> None:
     assert len(refused) < len(samples.SAMPLES) / 4, refused
 
 
+def held(thing: Any) -> Any:
+    """All that an object holds, as plain data, but for what it has found out at work."""
+    if isinstance(thing, dict):
+        return {str(key): held(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple | set):
+        return [held(each) for each in thing]
+    if isinstance(thing, BaseModel):
+        return {name: held(getattr(thing, name)) for name in type(thing).model_fields}
+    if isinstance(thing, Runnable) or type(thing).__module__.startswith("plait."):
+        return {name: held(value) for name, value in getattr(thing, "__dict__", {}).items() if _lasts(name)}
+    return repr(thing) if thing is None or isinstance(thing, str | int | float | bytes) else type(thing).__name__
+
+
+def _lasts(name: str) -> bool:
+    return not name.startswith("_") or name in ("_inline", "_resets", "_type")
+
+
+@pytest.mark.parametrize("sample", samples.SAMPLES.values(), ids=samples.SAMPLES)
+def test_nothing_that_a_sample_holds_is_lost(sample: Any) -> None:
+    """Also what shows in no output: names, limits, policies."""
+    text, _ = saved(sample.runnable)
+
+    assert text is None or held(loads(text, **GIVEN)) == held(sample.runnable)
+
+
 NOT_SAVED = {
     **dict.fromkeys(("Runnable", "RunnableSerializable"), "there to be subclassed"),
     **dict.fromkeys(("Fails", "Hangs", "Slow"), "tools of tests, around functions"),

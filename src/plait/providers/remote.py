@@ -153,7 +153,7 @@ class RemoteModel(BaseModel):
         )
 
     def __repr_str__(self, join_str: str) -> str:
-        return masked(super().__repr_str__(join_str))  # a key may stand in a query, too
+        return masked(cast(str, cast(Any, super()).__repr_str__(join_str)))  # a key may stand in a query, too
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
