@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, NamedTuple, get_type_hints
 
 from plait.tools.typed_dicts import described
@@ -32,7 +31,10 @@ def names_around(func: Any) -> Mapping[str, Any]:
 
 def resolved(hint: Any, names: Mapping[str, Any]) -> Any:
     """The annotation without its strings, as pydantic reads it; ``Unknown`` if it cannot be resolved."""
-    holder: Any = SimpleNamespace(__annotations__={"hint": hint})
+
+    def holder() -> None: ...
+
+    holder.__annotations__ = {"hint": hint}
     try:
         found = get_type_hints(holder, dict(names), include_extras=True)["hint"]
     except Exception:  # an annotation is an expression: evaluating it may raise anything
