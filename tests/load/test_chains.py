@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import plait
+from plait.chat_history import RunnableWithMessageHistory
 from plait.errors import LoadError
 from plait.load import dumps, load, loads
 from plait.load.shapes import SHAPES
@@ -27,6 +28,7 @@ from plait.runnables import (
     ConfigurableField,
     Runnable,
     RunnableBinding,
+    RunnableGenerator,
     RunnableLambda,
     RunnablePassthrough,
     RunnableSequence,
@@ -99,6 +101,11 @@ def test_most_samples_come_back() -> None:
     assert len(refused) < len(samples.SAMPLES) / 4, refused
 
 
+def shout(text: str) -> str:
+    """Shout."""
+    return text.upper()
+
+
 def held(thing: Any) -> Any:
     """All that an object holds, as plain data, but for what it has found out at work."""
     if isinstance(thing, dict):
@@ -122,6 +129,44 @@ def test_nothing_that_a_sample_holds_is_lost(sample: Any) -> None:
     text, _ = saved(sample.runnable)
 
     assert text is None or held(loads(text, **GIVEN)) == held(sample.runnable)
+
+
+def chunks(parts: Any) -> Any:
+    """A stream as it comes."""
+    yield from parts
+
+
+PASS: Any = RunnablePassthrough()
+JITTER: Any = {"initial": 0.5, "max": 3, "exp_base": 4, "jitter": 0}
+SAY_ALL: list[Any] = [
+    RunnableLambda(shout, name="n", inline=True),
+    RunnableLambda(shout, chunkwise=True),
+    RunnableLambda(chunks, resets=True),
+    RunnableGenerator(chunks, name="n", resets=True),
+    RunnableSequence(PASS, PASS, name="n"),
+    PASS.with_retry(
+        stop_after_attempt=7,
+        wait_exponential_jitter=False,
+        retry_if_exception_type=(KeyError,),
+        exponential_jitter_params=JITTER,
+        mid_stream="restart",
+    ),
+    PASS.with_fallbacks([PASS], exceptions_to_handle=(KeyError,), exception_key="e", mid_stream="restart"),
+    PASS.configurable_alternatives(ConfigurableField(id="w"), default_key="d", prefix_keys=True, other=PASS),
+    PASS.bind(a=None, b=False, c=()).with_config(run_name="r", tags=["t"], max_concurrency=3, timeout=2.5),
+    RunnablePassthrough(shout, input_type=str),
+    RunnablePassthrough.assign(self=PASS, mapper=PASS, steps=PASS),
+    RunnableWithMessageHistory(PASS, shout, input_messages_key="a", history_messages_key="b", name="h"),
+]
+"""Each with settings that are not the defaults."""
+
+
+@pytest.mark.parametrize("node", SAY_ALL, ids=lambda node: type(node).__name__)
+def test_no_setting_of_a_node_is_lost(node: Any) -> None:
+    """Whether it shows in an output or not."""
+    functions = {"shout": shout, "chunks": chunks}
+
+    assert held(loads(dumps(node, functions=functions), functions=functions)) == held(node)
 
 
 NOT_SAVED = {
@@ -223,11 +268,6 @@ def test_a_thing_that_only_the_program_has() -> None:
 def add(a: int, b: int = 1) -> int:
     """Add two numbers."""
     return a + b
-
-
-def shout(text: str) -> str:
-    """Shout."""
-    return text.upper()
 
 
 def test_tools_come_back() -> None:
