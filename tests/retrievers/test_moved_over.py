@@ -174,6 +174,15 @@ def test_unknown_settings_and_changes_are_refused() -> None:
     assert len(retriever.model_copy(update={"k": 1}).invoke("bears owls")) == 1
 
 
+def test_a_copy_with_other_documents_finds_those() -> None:
+    """And the first one goes on finding its own."""
+    first = BM25Retriever.from_texts(TEXTS)
+    second = first.model_copy(update={"docs": [Document("fish swim")]})
+
+    assert [len(each.invoke("bears fish")) for each in (first, second)] == [1, 1]
+    assert first.invoke("fish") == second.invoke("bears") == []
+
+
 @pytest.mark.parametrize(
     ("name", "hint"), [("callbacks", r"bind it, with_config\(callbacks=...\)"), ("verbose", r"set_debug\(True\)")]
 )

@@ -14,6 +14,8 @@ from plait.retrievers.base import BaseRetriever
 
 __all__ = ["BM25Retriever"]
 
+_COUNTED: Final = frozenset({"docs", "k1", "b", "preprocess_func"})
+"""What the index is made of."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -49,6 +51,14 @@ class BM25Retriever(BaseRetriever):
         if ids:
             self._index = _bm25s().BM25(k1=self.k1, b=self.b)
             self._index.index((tokens, ids), show_progress=False, create_empty_token=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other settings, which counts the words again if they may be others."""
+        copied = super().model_copy(update=update, deep=deep)
+        if _COUNTED & (update or {}).keys():
+            copied._index, copied._vocabulary = None, {}
+            copied.model_post_init(None)
+        return copied
 
     def _words(self, text: str) -> list[str]:
         words: Any = self.preprocess_func(text)
