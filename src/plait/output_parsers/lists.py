@@ -112,9 +112,6 @@ class _Lines:
         return items if self._has_items else self._parser._some(items, "".join(self._text))
 
 
-_FENCE: Final = re.compile(r"\s*+```\w*+\s*+")
-
-
 class CommaSeparatedListOutputParser(ListOutputParser):
     """Items with commas between them, as CSV: an item in double quotes may hold commas, and quotes if doubled.
 
@@ -123,7 +120,7 @@ class CommaSeparatedListOutputParser(ListOutputParser):
 
     def parse_line(self, line: str) -> list[str]:
         """The items of one line; the line of a fence has none."""
-        if _FENCE.fullmatch(line):
+        if _is_fence(line):
             return []
         try:
             items = next(csv.reader([line], skipinitialspace=True), list[str]())
@@ -142,6 +139,11 @@ class CommaSeparatedListOutputParser(ListOutputParser):
     @property
     def _type(self) -> str:
         return "comma-separated-list"
+
+
+def _is_fence(line: str) -> bool:
+    said = line.strip()
+    return said.startswith("```") and (said[3:].isalnum() or not said[3:])
 
 
 _NUMBERED: Final = re.compile(r"[ \t]*+\d++[.)][ \t]++(\S.*)")
