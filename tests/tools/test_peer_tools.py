@@ -6,6 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel
 
 from plait import tools as here
 from plait.errors import ChainError, ConfigError, ToolInputError
@@ -43,6 +44,12 @@ def open_to_all(x: int, **kwargs: int) -> str:
 def configured(config: str) -> str:
     """Deploy."""
     return config
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    kids: list[Tree] = []
 
 
 def test_injected_arguments_of_a_model() -> None:
@@ -180,3 +187,14 @@ def test_values_that_are_no_json() -> None:
 
     assert there.tool(when).invoke(called("when")).content == "{'on': datetime.date(2026, 1, 2)}"
     assert here.tool(when).invoke(called("when")).content == '{"on": "2026-01-02"}'
+
+
+def test_a_model_that_refers_to_itself() -> None:
+    """There its items are anything; here they are trees."""
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    def items(written: dict[str, Any]) -> Any:
+        return written["function"]["parameters"]["properties"]["kids"]["items"]
+
+    assert items(convert_to_openai_tool(Tree)) == {}
+    assert items(here.convert_to_openai_tool(Tree)) == {"$ref": "#/$defs/Tree"}
