@@ -448,7 +448,7 @@ class Watch:
     # ----------------------------------------------------------------------------------------------------------- ending
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        status = _status(error)
+        status = "success" if error is None else _status(error)
         if not self.begun:
             if self.starved or status == "cancelled":
                 return  # it never got to do anything
@@ -457,7 +457,7 @@ class Watch:
         _tell(self.scope.listeners, "on_run_end", self.run, calm=error is not None)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        status = _status(error)
+        status = "success" if error is None else _status(error)
         if not self.begun:
             if self.starved or status == "cancelled":
                 return  # it never got to do anything
@@ -467,7 +467,8 @@ class Watch:
 
     def _finish(self, status: Any, error: BaseException | None) -> None:
         run = self.run
-        run.inputs = self.seen()
+        if self.inputs:
+            run.inputs = _total(self.inputs)
         if self.chunks:
             run.outputs = _total(self.chunks)
         run.error = error
@@ -581,9 +582,7 @@ def _total(chunks: list[Any]) -> Any:
         return chunks
 
 
-def _status(error: BaseException | None) -> Literal["success", "error", "cancelled"]:
-    if error is None:
-        return "success"
+def _status(error: BaseException) -> Literal["error", "cancelled"]:
     failed = isinstance(error, Exception | KeyboardInterrupt | SystemExit)
     return "error" if failed else "cancelled"  # GeneratorExit and CancelledError are somebody's wish, not a fault
 

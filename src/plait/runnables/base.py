@@ -1399,14 +1399,15 @@ class RunnableLambda(_Node[Input, Output]):
         value = self._called(self.func, input, config, kwargs)
         if self._kinds[0] == "gen":
             return self._sum(list(inside(value, config)))
-        return _settle(value, input, config, self.get_name())
+        return value if type(value) in _PLAIN else _settle(value, input, config, self.get_name())
 
     async def _ainvoke(self, input: Any, config: Config, **kwargs: Any) -> Any:  # twin: a sync function has a thread
         if self.afunc is not None and self._kinds[1] == "agen":
             return self._sum(await acollect(ainside(self._called(self.afunc, input, config, kwargs), config)))
         if self.afunc is None and self._kinds[0] == "gen":
             return await in_thread(self._invoke, input, config, **kwargs)
-        return await _asettle(await self._off_loop(input, config, kwargs), input, config, self.get_name())
+        value = await self._off_loop(input, config, kwargs)
+        return value if type(value) in _PLAIN else await _asettle(value, input, config, self.get_name())
 
     async def _off_loop(self, input: Any, config: Config, kwargs: dict[str, Any]) -> Any:
         """What the function gives, without blocking the event loop."""

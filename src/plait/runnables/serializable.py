@@ -38,12 +38,15 @@ class RunnableSerializable(BaseModel, Runnable[Input, Output]):
                 ) from None  # its text would show all that was given
 
         def __setattr__(self, name, value):
-            if self.model_config.get("frozen") and name in type(self).model_fields:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                if [each["type"] for each in error.errors(include_input=False)] != ["frozen_instance"]:
+                    raise
                 raise ConfigError(
                     f"{type(self).__name__} is frozen, since chains that are in use may hold it; make another one: "
                     f"new = old.model_copy(update={{{name!r}: ...}})"
-                )
-            super().__setattr__(name, value)
+                ) from None
 
     def __repr__(self) -> str:
         return BaseModel.__repr__(self)
