@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from plait.callbacks import dispatch_custom_event
 from plait.messages import AIMessage
 from plait.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from plait.runs import Run, Watch, current
@@ -760,3 +761,15 @@ def test_other_warnings_are_passed_on() -> None:
 
     with pytest.warns(DeprecationWarning, match="use another"):
         check_runnable(old, ["one"], modes=["invoke"])
+
+
+def test_a_step_may_tell_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """The check hears events of a step's own, too, and says nothing of them."""
+
+    def telling(text: str) -> str:
+        dispatch_custom_event("at work", text)
+        return text
+
+    check_runnable(RunnableLambda(telling), ["a"])
+
+    assert not caplog.records

@@ -11,11 +11,11 @@ from plait.language_models.chat_models import chunk_of
 from plait.merging import merge_all
 from plait.messages import AIMessage, AIMessageChunk, BaseMessage
 from plait.runnables import Runnable
-from plait.runs import Run
 from plait.testing.conformance import check_runnable
 from plait.testing.equality import same, shown
 from plait.testing.findings import LAWS, Law
 from plait.testing.trials import FAILED, Trial, judged
+from plait.testing.witness import Recorder
 
 __all__ = ["OUTPUT_PARSER_LAWS", "acheck_output_parser", "check_output_parser"]
 
@@ -128,20 +128,6 @@ async def acheck_output_parser(  # twin: it runs in a thread
 ) -> None:
     """As ``check_output_parser``, with its options, from inside an event loop; it runs in a thread."""
     await in_thread(check_output_parser, parser, answers, **options)
-
-
-class _Listener:
-    """Keeps the runs that it hears of."""
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-
-    def on_run_start(self, run: Run) -> None:
-        self.runs.append(run)
-
-    def on_run_chunk(self, run: Run, chunk: Any) -> None: ...
-    def on_run_event(self, run: Run, name: str, data: Any) -> None: ...
-    def on_run_end(self, run: Run) -> None: ...
 
 
 class _Check:
@@ -264,10 +250,11 @@ class _Check:
             self.trial.tell("instructions", "the same text twice", came, "get_format_instructions")
 
     def _label(self, answer: Any) -> None:
-        heard = _Listener()
+        heard = Recorder()
         self.trial.call("a run", self.parser.invoke, answer, {"callbacks": [heard]})
-        if heard.runs and heard.runs[0].kind != "parser":
-            self.trial.tell("labels", "a parser", f"a {heard.runs[0].kind}", "a run")
+        kinds = [run.kind for run in heard.roots()]
+        if kinds and kinds[0] != "parser":
+            self.trial.tell("labels", "a parser", f"a {kinds[0]}", "a run")
 
 
 class _Caught:

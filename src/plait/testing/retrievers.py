@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 from plait.concurrency import in_thread
 from plait.documents import Document
 from plait.runnables import Runnable
-from plait.runs import Run
 from plait.testing.conformance import check_runnable
 from plait.testing.equality import same, shown
 from plait.testing.findings import LAWS, Law
 from plait.testing.trials import FAILED, Trial, judged
+from plait.testing.witness import Recorder
 
 __all__ = ["RETRIEVER_LAWS", "acheck_retriever", "check_retriever"]
 
@@ -81,20 +81,6 @@ async def acheck_retriever(  # twin: it runs in a thread
     await in_thread(check_retriever, retriever, queries, **options)
 
 
-class _Listener:
-    """Keeps the runs that it hears of."""
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-
-    def on_run_start(self, run: Run) -> None:
-        self.runs.append(run)
-
-    def on_run_chunk(self, run: Run, chunk: Any) -> None: ...
-    def on_run_event(self, run: Run, name: str, data: Any) -> None: ...
-    def on_run_end(self, run: Run) -> None: ...
-
-
 class _Check:
     def __init__(self, trial: Trial, retriever: Any, queries: list[str], equal: Callable[[Any, Any], bool]) -> None:
         self.trial = trial
@@ -137,11 +123,11 @@ class _Check:
             self.trial.tell("own-documents", shown(before), shown(after), "a document that is changed")
 
     def _labels(self, query: str) -> None:
-        heard = _Listener()
+        heard = Recorder()
         given = self.trial.call("a run", self.retriever.invoke, query, {"callbacks": [heard], "tags": ["plait-tag"]})
-        if given is FAILED or not heard.runs:
+        if given is FAILED or not heard.runs():
             return
-        run = heard.runs[0]
+        run = heard.runs()[0]
         wanted = {"plait-tag", *(getattr(self.retriever, "tags", None) or ())}
         if run.kind != "retriever" or not wanted <= set(run.tags):
             expected = f"a retriever with the tags {sorted(wanted)}"

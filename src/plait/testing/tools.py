@@ -9,11 +9,11 @@ from typing import Any, Final, cast
 from plait.concurrency import in_thread
 from plait.errors import ToolInputError
 from plait.messages import ToolMessage
-from plait.runs import Run
 from plait.testing.conformance import check_runnable
 from plait.testing.equality import same, shown
 from plait.testing.findings import LAWS, Law
 from plait.testing.trials import FAILED, Trial, judged
+from plait.testing.witness import Recorder
 from plait.tools import BaseTool, convert_to_openai_tool
 
 __all__ = ["TOOL_LAWS", "acheck_tool", "check_tool"]
@@ -104,20 +104,6 @@ def _check_as_runnable(
 def _is_open(tool: BaseTool) -> bool:
     """Whether its schema says that it takes other arguments than those that it names."""
     return tool.get_tool_json_schema().get("additionalProperties", False) is not False
-
-
-class _Listener:
-    """Keeps the runs that it hears of."""
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-
-    def on_run_start(self, run: Run) -> None:
-        self.runs.append(run)
-
-    def on_run_chunk(self, run: Run, chunk: Any) -> None: ...
-    def on_run_event(self, run: Run, name: str, data: Any) -> None: ...
-    def on_run_end(self, run: Run) -> None: ...
 
 
 class _Check:
@@ -213,12 +199,12 @@ class _Check:
             self._refused("hidden", self._call({**self.calls[0], name: value}), name)
 
     def _labels(self) -> None:
-        heard = _Listener()
+        heard = Recorder()
         config: Any = {"callbacks": [heard], "tags": ["plait-tag"]}
         answer = self._invoke("a run", {**self.calls[0], **self.injected}, config=config)
-        if answer is FAILED or not heard.runs:
+        if answer is FAILED or not heard.runs():
             return
-        run, wanted = heard.runs[0], {"plait-tag", *(self.tool.tags or ())}
+        run, wanted = heard.runs()[0], {"plait-tag", *(self.tool.tags or ())}
         if (run.kind, run.name) != ("tool", self.tool.name) or not wanted <= set(run.tags):
             expected = f"a tool called {self.tool.name!r} with the tags {sorted(wanted)}"
             self.trial.tell("labels", expected, f"a {run.kind} called {run.name!r} with the tags {run.tags}", "a run")

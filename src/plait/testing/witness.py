@@ -57,6 +57,9 @@ class Recorder:
     def on_run_chunk(self, run: Run, chunk: Any) -> None:
         self._note(Event("chunk", run, chunk), 0)
 
+    def on_run_event(self, run: Run, name: str, data: Any) -> None:
+        """What a step tells of itself is its own affair."""
+
     def on_run_end(self, run: Run) -> None:
         self._note(Event("end", run), -1)
 
