@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait import (
+    BaseCallbackHandler,
     JsonOutputParser,
     JsonOutputToolsParser,
     Runnable,
@@ -24,7 +25,7 @@ from plait import (
     RunnableParallel,
     RunnablePassthrough,
 )
-from plait.merging import Growth, merge_all, snapshot
+from plait.merging import DictSnapshot, Growth, merge_all, snapshot
 from plait.messages import AIMessageChunk
 from plait.watching.values import Copies
 
@@ -206,3 +207,13 @@ def test_patches_go_to_another_process() -> None:
     log = pickle.loads(pickle.dumps(asyncio.run(added(of_json(items_of(2))))))
 
     assert merge_all(log.state["streamed_output"]) == log.state["final_output"] == json.loads(items_of(2))
+
+
+def test_a_run_keeps_the_last_of_its_snapshots() -> None:
+    """A listener does not make the record of a run hold each value that its stream has shown."""
+    chain = RunnableGenerator(lambda _: iter(cut(items_of(8)))) | JsonOutputParser()
+    stream = chain.stream(None, {"callbacks": [BaseCallbackHandler()]})
+    alive = [sum(type(each) is DictSnapshot for each in gc.get_objects()) for _ in stream]
+
+    assert len(alive) > 20
+    assert max(alive) - alive[0] < 5
